@@ -27,7 +27,9 @@ struct tier_linear_system {
                          tier_vector *const *outs);
   int32_t (*precondition)(void *context, const tier_vector *v, tier_vector *out); /* or NULL */
   int32_t (*redraw)(void *context); /* later products use a new draw of rows; or NULL */
-  double step; /* a step size on A, for Neumann (the level's learning rate); 0: none is known */
+  double step; /* a step size on A, for Neumann (the level's learning rate); 0: ask step_size */
+  /* Writes a step size on A, or fails with the reason why none is known; or NULL. */
+  int32_t (*step_size)(void *context, double *step);
 };
 
 typedef struct tier_linear_report {
@@ -35,7 +37,8 @@ typedef struct tier_linear_report {
   uint32_t reserved;
   int64_t iterations;
   double residual;  /* |b - A x| / |b| as the solver knows it; NaN if it does not */
-  const char *stop; /* static text: "tolerance", "iterations", "terms", "exact", "zero" */
+  const char *stop; /* static text: "tolerance", "iterations", "negative curvature", "terms",
+                       "terms, diverging", "exact", "zero" */
 } tier_linear_report;
 
 typedef struct tier_linear_solver_1 {

@@ -89,6 +89,10 @@ typedef struct tier_problem_1 {
   /* ---- the report of this hypergradient ---- */
   int32_t (*report_number)(tier_record *r, const char *name, double value);   /* "residual" */
   int32_t (*report_text)(tier_record *r, const char *name, const char *text); /* "stop" */
+
+  /* The w at which this oracle evaluates: the solution, or the iterate of at_step. It lives as long
+   * as the oracle. */
+  const tier_vector *(*point)(const tier_oracle *o);
 } tier_problem_1;
 
 #ifdef __cplusplus

@@ -20,7 +20,8 @@ typedef struct tier_levels_1 {
   /* Draws the top level's rows for this step, then runs its lower levels in order (through their
    * estimators where there is a `through`). */
   int32_t (*solve_lower)(tier_levels *l);
-  /* The top objective's value at the present state, on this step's rows. */
+  /* The top objective's value at the present state, on this step's rows; the smaller the better:
+   * negated for `maximize`. */
   int32_t (*value)(tier_levels *l, double *value);
   /* The (hyper)gradient: direct term plus the responses of all `through` edges. It stays with the
    * level, for `update`, reports and outputs. Not for solvers flagged TIER_NO_GRADIENT. */
