@@ -77,15 +77,27 @@ struct operation {
 #define OPERATION_ELEMENTWISE 1u     /* out[i] depends on input[i] only */
 #define OPERATION_DERIVATIVE_NONE 2u /* constant almost everywhere, or integer */
 
-/* The table, indexed by opcode; NULL if there is no such opcode. Registering an operation that is
- * differentiable but lacks vjp or jvp fails. */
+/* The table, indexed by opcode; NULL if there is no such opcode. Registering copies the operation,
+ * in place of the one that had the opcode; one that is differentiable but lacks vjp or jvp fails.
+ */
 const struct operation *operation_get(uint32_t op);
 int32_t operation_register(uint32_t op, const struct operation *operation);
 void graph_register_operations(void); /* all of them, once; graph_new calls it */
 
-/* Marks the graph as failed (first one wins) with "OP: REASON (shapes), PLUGIN at PLACE". */
+/* Marks the graph as failed (the first one wins) with "OP: REASON: SHAPES, asked for by
+ * PLUGIN.ENTRY at PLACE"; OP_INPUT stands for no operation. Returns the graph's status, < 0. */
 int32_t graph_fail(struct graph *g, uint32_t op, const tier_value *inputs, uint32_t count,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The transforms of core/diff, which this layer cannot name: diff offers them when it is linked,
+ * and `gradient` and `jvp` of the face call them. */
+struct graph_transforms {
+  int32_t (*gradient)(struct graph *g, tier_value y, tier_value cotangent, const tier_value *xs,
+                      uint32_t count, tier_value *outputs);
+  int32_t (*jvp)(struct graph *g, const tier_value *ys, uint32_t y_count, const tier_value *xs,
+                 const tier_value *tangents, uint32_t x_count, tier_value *outputs);
+};
+void graph_set_transforms(struct graph_transforms t);
 
 /* For the rules: element-wise forms where the null value means zero. */
 tier_value graph_add(struct graph *g, tier_value a, tier_value b); /* either may be 0 */
