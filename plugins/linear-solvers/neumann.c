@@ -1,0 +1,140 @@
+/* The truncated Neumann series (Lorraine, Vicol, Duvenaud 2020, algorithm 3):
+ *
+ *   x = lr sum_{j < terms} (I - lr A)^j b,
+ *
+ * exactly `terms` terms. It tends to the solution of A x = b as the terms grow if all eigenvalues
+ * of A lie in (0, 2 / lr). Since b - A x = (I - lr A)^terms b, one product more than the sum needs,
+ * as many as there are terms, gives the residual: so a diverging series shows in the report. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tier/linear_solver.h>
+#include <tier/params.h>
+
+struct neumann {
+  const tier_host *host;
+  const tier_vector_1 *v;
+  int64_t terms;
+  double lr; /* 0: the system's */
+};
+
+static const tier_slot slots[] = {
+    {.name = "terms",
+     .doc = "how many terms are summed",
+     .fallback = "20",
+     .unit = "",
+     .type = TIER_SLOT_INTEGER,
+     .minimum = 1,
+     .maximum = 1e12},
+    {.name = "lr",
+     .doc = "the step size; default: the learning rate of the level's optimizer (sgd, momentum, "
+            "nesterov)",
+     .unit = "",
+     .type = TIER_SLOT_NUMBER,
+     .flags = TIER_SLOT_OPEN_MINIMUM,
+     .minimum = 0,
+     .maximum = 1e300}};
+
+static int32_t find_step(const struct neumann *n, const tier_linear_system *system, double *lr) {
+  *lr = n->lr > 0.0 ? n->lr : system->step;
+  if (*lr > 0.0) {
+    return TIER_OK;
+  }
+  size_t needed = offsetof(tier_linear_system, step_size) + sizeof system->step_size;
+  if (system->struct_size >= needed && system->step_size != NULL) {
+    TIER_TRY(system->step_size(system->context, lr));
+  }
+  if (!(*lr > 0.0)) {
+    return tier_failf(n->host, TIER_E_REFUSED,
+                      "neumann needs a step size and the level has none to give: write "
+                      "{\"neumann\": {\"lr\": ...}}, below 2 / the largest eigenvalue");
+  }
+  return TIER_OK;
+}
+
+/* x <- the sum; p, which starts as b, <- (I - lr A)^terms b. */
+static int32_t add_terms(const struct neumann *n, const tier_linear_system *system, double lr,
+                         tier_vector *p, tier_vector *ap, tier_vector *x) {
+  n->v->fill(x, 0.0);
+  for (int64_t j = 0; j < n->terms; j++) {
+    n->v->axpy(lr, p, x);
+    TIER_TRY(system->apply(system->context, p, ap));
+    n->v->axpy(-lr, ap, p);
+  }
+  return TIER_OK;
+}
+
+static int32_t sum(const struct neumann *n, const tier_linear_system *system, const tier_vector *b,
+                   tier_vector *x, tier_linear_report *report) {
+  double lr = 0.0;
+  TIER_TRY(find_step(n, system, &lr));
+  tier_vector *p = n->v->create(system->size);
+  tier_vector *ap = n->v->create(system->size);
+  int32_t status = p != NULL && ap != NULL
+                       ? TIER_OK
+                       : tier_failf(n->host, TIER_E_MEMORY, "no memory for 2 vectors");
+  if (status == TIER_OK) {
+    n->v->copy(b, p);
+    status = add_terms(n, system, lr, p, ap, x);
+  }
+  if (status == TIER_OK) {
+    report->residual = n->v->norm(p) / n->v->norm(b);
+    if (!isfinite(report->residual)) {
+      status = tier_failf(n->host, TIER_E_NONFINITE,
+                          "the Neumann series diverges: the step size %g is above 2 / the largest "
+                          "eigenvalue; give a smaller \"lr\"",
+                          lr);
+    }
+  }
+  n->v->destroy(p);
+  n->v->destroy(ap);
+  return status;
+}
+
+static int32_t solve(void *self, const tier_linear_system *system, tier_state *state,
+                     const tier_vector *b, tier_vector *x, tier_linear_report *report) {
+  const struct neumann *n = self;
+  (void)state;
+  report->iterations = 0;
+  report->residual = 0.0;
+  report->stop = "zero";
+  if (n->v->max_abs(b) == 0.0) {
+    n->v->fill(x, 0.0);
+    return TIER_OK;
+  }
+  report->iterations = n->terms;
+  TIER_TRY(sum(n, system, b, x, report));
+  report->stop = report->residual > 1.0 ? "terms, diverging" : "terms";
+  return TIER_OK;
+}
+
+static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
+
+static int32_t create(const tier_host *host, const tier_params *params, void **object) {
+  struct neumann *n = calloc(1, sizeof *n);
+  if (n == NULL) {
+    return tier_failf(host, TIER_E_MEMORY, "no memory");
+  }
+  n->host = host;
+  n->v = host->get(host, "tier.vector/1");
+  n->terms = tier_integer(params, "terms");
+  n->lr = tier_given(params, "lr") ? tier_number(params, "lr") : 0.0;
+  *object = n;
+  return TIER_OK;
+}
+
+static const void *get(void *object, const char *interface_id) {
+  (void)object;
+  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? &solver : NULL;
+}
+
+static const tier_component components[] = {
+    {.struct_size = (uint32_t)sizeof(tier_component),
+     .kind = "linear-solver",
+     .id = "neumann",
+     .summary = "the first terms of the Neumann series lr sum (I - lr A)^j b",
+     TIER_SLOTS(slots),
+     .create = create,
+     .destroy = free,
+     .get = get}};
+TIER_PLUGIN("neumann", "1.0", "MIT", components);

@@ -1,0 +1,3 @@
+#include "fold.h"
+
+FOLD_MAP("sum", "the sum of the operands, element by element", "the terms", tier_add);
