@@ -21,6 +21,8 @@ struct json {
   size_t text_length;
   struct json **items; /* list elements, or object members in file order */
   size_t count;
+  int broken;                /* an error about it was given already: say no more */
+  const struct json *origin; /* arguments made from a shorthand: what was written instead */
 };
 
 /* All from the arena. On failure TIER_E_INVALID with the text "LINE:COLUMN: reason". */
