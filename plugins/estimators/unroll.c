@@ -1,0 +1,247 @@
+/* Unrolling: the solution is what T optimizer steps made of the start, so differentiate them.
+ *
+ * One step is (w', s') = step(w, s, g, theta) with g = dF/dw (w, theta). With cotangents (u, 0) of
+ * the last (w, s), each step from the last to the first pulls them back:
+ *
+ *   v_w, v_s, v_g = step_vjp(u_w, u_s)   (and the step's hyperparameters get theirs),
+ *   inputs += (d2F/dtheta dw) v_g,   u_w = v_w + H v_g,   u_s = v_s.
+ *
+ * With `truncate` K only the last K steps are pulled back, and the iterate before them is taken as
+ * a constant: K cross products and K - 1 Hessian products. At a stationary point, with sgd, that
+ * equals neumann's first K terms. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stepping.h"
+
+struct unroll {
+  const tier_host *host;
+  const tier_vector_1 *v;
+  const tier_problem_1 *problem;
+  const tier_instance *step; /* or NULL: the level's own */
+  int64_t truncate;          /* 0: all steps */
+  int32_t first_order;       /* drop H v_g */
+};
+
+static const tier_slot slots[] = {
+    {.name = "truncate",
+     .doc = "how many of the last steps are differentiated; default: all",
+     .unit = "",
+     .type = TIER_SLOT_INTEGER,
+     .minimum = 1,
+     .maximum = 1e15},
+    STEP_SLOT,
+    {.name = "first_order",
+     .doc = "leaves out the Hessian products (first-order MAML)",
+     .fallback = "false",
+     .unit = "",
+     .type = TIER_SLOT_BOOLEAN},
+    {.name = "lookahead",
+     .doc = "steps ahead that are differentiated but not kept",
+     .unit = "",
+     .type = TIER_SLOT_INTEGER,
+     .minimum = 1,
+     .maximum = 1e15}};
+
+static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record *r) {
+  const struct unroll *self = object;
+  int64_t count = self->truncate > 0 ? self->truncate : self->problem->steps(e);
+  (void)state;
+  return stepping_solve(self->host, self->problem, "unroll", e, r, self->step, count);
+}
+
+/* ---- reverse ---- */
+
+/* One pullback: cotangents of (w, s), and what one step makes of them. */
+struct sweep {
+  const struct unroll *self;
+  tier_edge *e;
+  tier_record *r;
+  tier_vector *w, *g, *h; /* (n): cotangent of w; of the gradient; a Hessian product */
+  tier_vector *s;         /* (m) */
+};
+
+static int32_t sweep_open(struct sweep *p, const struct unroll *self, tier_edge *e,
+                          tier_record *r) {
+  int64_t n = self->problem->size(e);
+  *p = (struct sweep){.self = self, .e = e, .r = r};
+  p->w = self->v->create(n);
+  p->g = self->v->create(n);
+  p->h = self->v->create(n);
+  p->s = self->v->create(self->problem->state_size(r));
+  if (p->w == NULL || p->g == NULL || p->h == NULL || p->s == NULL) {
+    return tier_failf(self->host, TIER_E_MEMORY, "no memory for 4 vectors of %lld numbers",
+                      (long long)n);
+  }
+  return TIER_OK;
+}
+
+static void sweep_close(struct sweep *p) {
+  p->self->v->destroy(p->w);
+  p->self->v->destroy(p->g);
+  p->self->v->destroy(p->h);
+  p->self->v->destroy(p->s);
+}
+
+/* The part through the gradient: inputs += cross(g), and w += H g if `onward`. */
+static int32_t pull_gradient(struct sweep *p, int64_t t, int onward, tier_vector *inputs) {
+  const tier_problem_1 *problem = p->self->problem;
+  tier_oracle *o = NULL;
+  TIER_TRY(problem->at_step(p->e, p->r, t, &o));
+  int32_t status =
+      onward ? problem->products(o, p->g, p->h, 1.0, inputs) : problem->cross(o, p->g, 1.0, inputs);
+  problem->release(o);
+  if (status == TIER_OK && onward) {
+    p->self->v->axpy(1.0, p->h, p->w);
+  }
+  return status;
+}
+
+/* `last`: nothing reads the cotangent of the w before this step. */
+static int32_t pull_step(struct sweep *p, int64_t t, int last, tier_vector *inputs) {
+  TIER_TRY(p->self->problem->step_vjp(p->e, p->r, t, p->w, p->s, p->w, p->s, p->g, inputs));
+  if (p->self->v->max_abs(p->g) == 0.0) {
+    return TIER_OK;
+  }
+  return pull_gradient(p, t, !last && !p->self->first_order, inputs);
+}
+
+static int32_t pull_tape(struct sweep *p, const tier_vector *cotangent, tier_vector *inputs) {
+  const struct unroll *self = p->self;
+  int64_t length = self->problem->tape_length(p->r);
+  int64_t count = self->truncate > 0 && self->truncate < length ? self->truncate : length;
+  int whole = count == length && self->step == NULL; /* back to where the level started */
+  TIER_TRY(stepping_report_gradient(self->problem, self->v, p->e, p->r, p->g));
+  self->v->copy(cotangent, p->w);
+  for (int64_t t = length - 1; t >= length - count; t--) {
+    TIER_TRY(pull_step(p, t, !whole && t == length - count, inputs));
+  }
+  if (!self->v->finite(p->w)) {
+    return tier_failf(
+        self->host, TIER_E_NONFINITE,
+        "the cotangent overflows within %lld steps back: the steps are too long (lr), "
+        "or set \"truncate\"",
+        (long long)count);
+  }
+  TIER_TRY(self->problem->report_number(p->r, "iterations", (double)count));
+  TIER_TRY(self->problem->report_text(p->r, "stop", whole ? "start" : "truncated"));
+  return whole ? self->problem->start_vjp(p->e, p->r, p->w, inputs) : TIER_OK;
+}
+
+static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_record *r,
+                        const tier_vector *cotangent, tier_vector *inputs) {
+  const struct unroll *self = object;
+  struct sweep p;
+  (void)state;
+  if (self->v->max_abs(cotangent) == 0.0) {
+    return self->problem->report_text(r, "stop", "zero");
+  }
+  int32_t status = sweep_open(&p, self, e, r);
+  if (status == TIER_OK) {
+    status = pull_tape(&p, cotangent, inputs);
+  }
+  sweep_close(&p);
+  return status;
+}
+
+/* ---- forward: the tangents of (w, s), from the first step of the tape to the last ---- */
+
+/* Forward needs the start's tangent, which the problem does not offer: refuses a start that depends
+ * on the inputs, found by pulling a random cotangent back to them. */
+static int32_t check_constant_start(struct sweep *p, int64_t input_size) {
+  const struct unroll *self = p->self;
+  tier_vector *inputs = self->v->create(input_size);
+  if (inputs == NULL) {
+    return tier_failf(self->host, TIER_E_MEMORY, "no memory for a vector");
+  }
+  self->v->normal(p->h, 1, 0);
+  int32_t status = self->problem->start_vjp(p->e, p->r, p->h, inputs);
+  if (status == TIER_OK && self->v->max_abs(inputs) > 0.0) {
+    status = tier_failf(self->host, TIER_E_UNSUPPORTED,
+                        "forward differentiation of a level whose start depends on the upper "
+                        "variables is not supported yet");
+  }
+  self->v->destroy(inputs);
+  return status;
+}
+
+/* g <- the tangent of the gradient at step t: H t_w + (d2F/dw dtheta) tangent. */
+static int32_t push_gradient(struct sweep *p, int64_t t, const tier_vector *tangent) {
+  const tier_problem_1 *problem = p->self->problem;
+  tier_oracle *o = NULL;
+  TIER_TRY(problem->at_step(p->e, p->r, t, &o));
+  int32_t status = problem->cross_forward(o, tangent, p->g);
+  if (status == TIER_OK && !p->self->first_order && p->self->v->max_abs(p->w) > 0.0) {
+    status = problem->hvp(o, p->w, p->h);
+    p->self->v->axpy(1.0, p->h, p->g);
+  }
+  problem->release(o);
+  return status;
+}
+
+static int32_t push_tape(struct sweep *p, const tier_vector *tangent, tier_vector *out) {
+  const struct unroll *self = p->self;
+  int64_t length = self->problem->tape_length(p->r);
+  int64_t count = self->truncate > 0 && self->truncate < length ? self->truncate : length;
+  if (count == length && self->step == NULL) {
+    TIER_TRY(check_constant_start(p, self->problem->input_size(p->e)));
+  }
+  for (int64_t t = length - count; t < length; t++) {
+    TIER_TRY(push_gradient(p, t, tangent));
+    TIER_TRY(self->problem->step_jvp(p->e, p->r, t, p->w, p->s, p->g, tangent, p->w, p->s));
+  }
+  self->v->copy(p->w, out);
+  return TIER_OK;
+}
+
+static int32_t pushforward(void *object, tier_edge *e, tier_state *state, tier_record *r,
+                           const tier_vector *tangent, tier_vector *out) {
+  struct sweep p;
+  (void)state;
+  int32_t status = sweep_open(&p, object, e, r);
+  if (status == TIER_OK) {
+    status = push_tape(&p, tangent, out);
+  }
+  sweep_close(&p);
+  return status;
+}
+
+static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estimator,
+                                           .solve = solve,
+                                           .pullback = pullback,
+                                           .pushforward = pushforward};
+
+static int32_t create(const tier_host *host, const tier_params *params, void **object) {
+  if (tier_given(params, "lookahead")) {
+    return tier_failf(host, TIER_E_UNSUPPORTED, "\"lookahead\" is not supported yet");
+  }
+  struct unroll *self = calloc(1, sizeof *self);
+  if (self == NULL) {
+    return tier_failf(host, TIER_E_MEMORY, "no memory");
+  }
+  self->host = host;
+  self->v = host->get(host, "tier.vector/1");
+  self->problem = host->get(host, "tier.problem/1");
+  self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
+  self->truncate = tier_given(params, "truncate") ? tier_integer(params, "truncate") : 0;
+  self->first_order = tier_boolean(params, "first_order");
+  *object = self;
+  return TIER_OK;
+}
+
+static const void *get(void *object, const char *interface_id) {
+  (void)object;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+}
+
+static const tier_component components[] = {
+    {.struct_size = (uint32_t)sizeof(tier_component),
+     .flags = TIER_NEEDS_STEP,
+     .kind = "estimator",
+     .id = "unroll",
+     .summary = "differentiates through the optimizer's steps, in reverse",
+     TIER_SLOTS(slots),
+     .create = create,
+     .destroy = free,
+     .get = get}};
+TIER_PLUGIN("unroll", "1.0", "MIT", components);
