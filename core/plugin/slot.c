@@ -1,6 +1,7 @@
 #include "plugin/slot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,15 @@ static int kind_fits(const tier_slot *s, const struct value *v) {
   return v->kind == VALUE_NUMBERS && wanted == VALUE_BOOLEANS;
 }
 
+/* Like text_number, but integers without an exponent: "10", not "1e+01". */
+static void show(double x, char out[32]) {
+  if (x == trunc(x) && fabs(x) < 1e15) {
+    (void)snprintf(out, 32, "%.0f", x);
+  } else {
+    text_number(x, out);
+  }
+}
+
 static const char *unit_of(const tier_slot *s, const char **space) {
   int has = s->unit != NULL && s->unit[0] != '\0';
   *space = has ? " " : "";
@@ -66,11 +76,11 @@ static int32_t fail_range(const tier_slot *s, const char *value) {
   const char *space = "";
   const char *unit = unit_of(s, &space);
   if (s->minimum > -INFINITY) {
-    text_number(s->minimum, bound);
+    show(s->minimum, bound);
     text_format(&range, "%s %s", s->flags & TIER_SLOT_OPEN_MINIMUM ? "above" : "at least", bound);
   }
   if (s->maximum < INFINITY) {
-    text_number(s->maximum, bound);
+    show(s->maximum, bound);
     text_format(&range, "%s%s %s", range.length > 0 ? " and " : "",
                 s->flags & TIER_SLOT_OPEN_MAXIMUM ? "below" : "at most", bound);
   }
@@ -92,7 +102,7 @@ static int in_range(const tier_slot *s, double x) {
 static int32_t check_number(const tier_slot *s, double x) {
   char value[32];
   int integer = s->type == TIER_SLOT_INTEGER || s->type == TIER_SLOT_INTEGERS;
-  text_number(x, value);
+  show(x, value);
   if (!isfinite(x)) {
     return fail(TIER_E_INVALID, "\"%s\" is %s, not a finite number", s->name, value);
   }

@@ -43,12 +43,19 @@ static void entries_are_copied_with_their_slots(void **state) {
   registry_close(r);
 }
 
+static size_t rank(const struct component *c) {
+  static const char *const kinds[] = {
+      "dataset",   "transform", "model",         "loss",   "map", "metric", "evaluator",
+      "optimizer", "estimator", "linear-solver", "solver", "set", "writer"};
+  size_t i = 0;
+  while (strcmp(kinds[i], c->c.kind) != 0) {
+    i++;
+  }
+  return i;
+}
+
 static int order(const struct component *a, const struct component *b) {
-  static const char kinds[] =
-      "dataset transform model loss map metric evaluator optimizer estimator linear-solver solver";
-  const char *x = strstr(kinds, a->c.kind);
-  const char *y = strstr(kinds, b->c.kind);
-  return x != y ? (x < y ? -1 : 1) : strcmp(a->c.id, b->c.id);
+  return rank(a) != rank(b) ? (rank(a) < rank(b) ? -1 : 1) : strcmp(a->c.id, b->c.id);
 }
 
 static void lists_in_order_of_kind_and_id(void **state) {
