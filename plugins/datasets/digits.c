@@ -339,18 +339,18 @@ struct hand {
 
 /* The affine map: scale, then shear, then rotate, then shift. */
 static void choose_map(struct hand *h, struct draws *d, double distortion) {
-  double angle = around(d, 0.5 * distortion);
-  double shear = around(d, 0.7 * distortion);
-  double wide = 8.6 * (1 + around(d, 0.35 * distortion));
-  double high = 9.2 * (1 + around(d, 0.28 * distortion));
+  double angle = around(d, 0.4 * distortion);
+  double shear = around(d, 0.5 * distortion);
+  double wide = 8.6 * (1 + around(d, 0.32 * distortion));
+  double high = 9.2 * (1 + around(d, 0.25 * distortion));
   double c = cos(angle);
   double s = sin(angle);
   h->a = c * wide;
   h->b = -c * shear * high - s * high;
   h->c = s * wide;
   h->d = -s * shear * high + c * high;
-  h->tx = 0.5 * (SIDE - 1) + around(d, 3.4 * distortion);
-  h->ty = 0.5 * (SIDE - 1) + around(d, 3.0 * distortion);
+  h->tx = 0.5 * (SIDE - 1) + around(d, 1.6 * distortion);
+  h->ty = 0.5 * (SIDE - 1) + around(d, 1.6 * distortion);
 }
 
 static void choose_hand(struct hand *h, struct draws *d, double distortion) {
@@ -360,11 +360,11 @@ static void choose_hand(struct hand *h, struct draws *d, double distortion) {
     w->kx = uniform(d, -3, 3);
     w->ky = uniform(d, -3, 3);
     w->phase = uniform(d, 0, TAU);
-    w->ax = around(d, 0.22 * distortion);
-    w->ay = around(d, 0.22 * distortion);
+    w->ax = around(d, 0.2 * distortion);
+    w->ay = around(d, 0.2 * distortion);
   }
   choose_map(h, d, distortion);
-  h->width = 1.15 + around(d, 0.75 * distortion);
+  h->width = fmax(0.5, 1.25 + around(d, 0.6 * distortion));
   h->swing = uniform(d, 0, 0.25 * distortion);
   h->phase = uniform(d, 0, TAU);
   h->ink = 1 - uniform(d, 0, 0.25 * distortion);
