@@ -122,10 +122,21 @@ struct tier_graph {
 
 /* ---- faces of `emit` ----------------------------------------------------------------------- */
 
+/* Member by member, because C++17 has no designated initializers. */
+static inline tier_attributes tier_make_attributes(const int64_t *ints, uint32_t int_count,
+                                                   const double *reals, uint32_t real_count) {
+  tier_attributes attributes;
+  attributes.struct_size = (uint32_t)sizeof(tier_attributes);
+  attributes.int_count = int_count;
+  attributes.ints = ints;
+  attributes.real_count = real_count;
+  attributes.reserved = 0;
+  attributes.reals = reals;
+  return attributes;
+}
 static inline tier_value tier_emit(tier_graph *g, uint32_t opcode, const tier_value *inputs,
                                    uint32_t input_count, const int64_t *ints, uint32_t int_count) {
-  tier_attributes attributes = {
-      .struct_size = (uint32_t)sizeof(tier_attributes), .int_count = int_count, .ints = ints};
+  tier_attributes attributes = tier_make_attributes(ints, int_count, NULL, 0);
   return g->api->emit(g, opcode, inputs, input_count, &attributes);
 }
 
@@ -143,11 +154,7 @@ static inline int64_t tier_dim(tier_graph *g, tier_value v, int32_t axis) {
 
 /* A constant of the given shape filled with `value`. */
 static inline tier_value tier_fill(tier_graph *g, double value, const int64_t *dims, int32_t rank) {
-  tier_attributes attributes = {.struct_size = (uint32_t)sizeof(tier_attributes),
-                                .int_count = (uint32_t)rank,
-                                .ints = dims,
-                                .real_count = 1,
-                                .reals = &value};
+  tier_attributes attributes = tier_make_attributes(dims, (uint32_t)rank, &value, 1);
   return g->api->emit(g, TIER_OP_CONSTANT, NULL, 0, &attributes);
 }
 static inline tier_value tier_scalar(tier_graph *g, double value) {
