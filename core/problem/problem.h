@@ -95,6 +95,9 @@ int32_t problem_estimate(struct problem *p, struct problem_estimate *out);
  * `iterations` steps of the power method, counted in the ledger (hvps). */
 int32_t problem_curvature(struct problem *p, size_t level, int iterations, double *lambda);
 
+/* 1 if the optimizer of that level is a differentiable step, 0 if it is procedural or none. */
+int problem_has_step(const struct problem *p, size_t level);
+
 /* ---- facts for provenance ---- */
 
 /* Calls with each data file that was read: path and SHA-256. */

@@ -1,0 +1,20 @@
+/* The items of compare --estimators: "dense,cg:iterations=5,neumann:terms=20:step={...}". */
+#ifndef CLI_ITEMS_H
+#define CLI_ITEMS_H
+
+#include "manifest/json.h"
+
+struct item {
+  const char *text;         /* as written */
+  const char *id;           /* "cg" */
+  struct json *application; /* "cg", or {"cg": {"iterations": 5}} */
+};
+
+/* Splits at commas outside brackets and quotes; each item is an id, or ID:PARAM=JSON:PARAM=JSON,
+ * where a value that is not JSON is a text. TIER_E_INVALID names the item that is neither. */
+int32_t items_parse(struct arena *a, const char *list, struct item **out, size_t *count);
+/* The application with one more parameter. */
+struct json *item_with(struct arena *a, const struct item *item, const char *parameter,
+                       struct json *value);
+
+#endif
