@@ -195,6 +195,11 @@ static struct columns metric_columns(const struct json *rows) {
   return columns;
 }
 
+static int is_finished(const struct json *row, const char *variant) {
+  return strcmp(json_text_at(row, "variant"), variant) == 0 &&
+         strcmp(json_text_at(row, "status"), "finished") == 0;
+}
+
 struct statistic {
   size_t count;
   double mean, deviation; /* sample standard deviation, NaN for fewer than two */
@@ -207,7 +212,7 @@ static struct statistic statistic_of(const struct json *rows, const char *varian
   for (size_t i = 0; i < rows->count; i++) {
     const struct json *row = rows->items[i];
     double x = number_at(group != NULL ? json_member(row, group) : row, key);
-    if (strcmp(json_text_at(row, "variant"), variant) == 0 && isfinite(x)) {
+    if (is_finished(row, variant) && isfinite(x)) {
       double delta = x - s.mean; /* Welford */
       s.count++;
       s.mean += delta / (double)s.count;
@@ -232,8 +237,7 @@ static void table_statistic(struct table *t, struct statistic s, const char *for
 static size_t finished_of(const struct json *rows, const char *variant) {
   size_t count = 0;
   for (size_t i = 0; i < rows->count; i++) {
-    count += strcmp(json_text_at(rows->items[i], "variant"), variant) == 0 &&
-             strcmp(json_text_at(rows->items[i], "status"), "finished") == 0;
+    count += (size_t)is_finished(rows->items[i], variant);
   }
   return count;
 }

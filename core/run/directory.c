@@ -110,11 +110,15 @@ static int32_t examine(const char *path, int force, struct text *note) {
     text_format(note, "%s: replacing a run with a damaged state.json", path);
   } else if (status == TIER_OK) {
     const char *was = json_text_at(state, "status");
-    if (strcmp(was, "finished") == 0 && !force) {
+    int finished = strcmp(was, "finished") == 0;
+    if (finished && !force) {
       arena_free(a);
       return fail(TIER_E_REFUSED, "%s: this run is finished; --force runs it again", path);
     }
-    text_format(note, "%s: replacing a %s run", path, strcmp(was, "running") == 0 ? "killed" : was);
+    if (!finished) {
+      text_format(note, "%s: replacing a %s run", path,
+                  strcmp(was, "running") == 0 ? "killed" : was);
+    }
   }
   arena_free(a);
   return status == TIER_E_IO ? status : TIER_OK;

@@ -16,8 +16,8 @@ struct run_directory {
  * in a file name becomes "_". */
 char *run_directory_path(const char *out, const struct manifest *m, int64_t seed);
 /* Makes and locks the directory, empty but for the lock. A finished run is TIER_E_REFUSED unless
- * `force`; so is one in progress, always. What a stopped or failed run left is removed, and `note`
- * says so. */
+ * `force`; so is one in progress, always. What is there is removed; `note` says so
+ * if that was a stopped, failed or killed run. */
 int32_t run_directory_claim(const char *path, int force, struct text *note,
                             struct run_directory *out);
 void run_directory_release(struct run_directory *d);

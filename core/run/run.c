@@ -91,6 +91,17 @@ static void warn(struct run *r) {
   }
 }
 
+static void record_ledger(struct run *r) {
+  struct ledger ledger = problem_ledger(r->p);
+  int64_t step = problem_done(r->p);
+  record_number(&r->record, step, "oracle.values", (double)ledger.values);
+  record_number(&r->record, step, "oracle.gradients", (double)ledger.gradients);
+  record_number(&r->record, step, "oracle.hvps", (double)ledger.hvps);
+  record_number(&r->record, step, "oracle.cross", (double)ledger.cross);
+  record_number(&r->record, step, "oracle.samples", (double)ledger.samples);
+}
+
+/* The metrics that are due, or all, and the oracle calls so far. */
 static int32_t measure(struct run *r, int all) {
   int64_t step = problem_done(r->p);
   int64_t total = problem_steps(r->p);
@@ -103,17 +114,10 @@ static int32_t measure(struct run *r, int all) {
       keep_metric(r, metric->name, value);
     }
   }
+  if (all || run_is_due(0, step, total)) {
+    record_ledger(r);
+  }
   return TIER_OK;
-}
-
-static void record_ledger(struct run *r) {
-  struct ledger ledger = problem_ledger(r->p);
-  int64_t step = problem_done(r->p);
-  record_number(&r->record, step, "oracle.values", (double)ledger.values);
-  record_number(&r->record, step, "oracle.gradients", (double)ledger.gradients);
-  record_number(&r->record, step, "oracle.hvps", (double)ledger.hvps);
-  record_number(&r->record, step, "oracle.cross", (double)ledger.cross);
-  record_number(&r->record, step, "oracle.samples", (double)ledger.samples);
 }
 
 /* ---- state.json ---- */
@@ -236,7 +240,6 @@ static int32_t conclude(struct run *r, int ended) {
     status = measure(r, 1);
   }
   if (status == TIER_OK) {
-    record_ledger(r);
     problem_numbers(r->p, on_final_number, r);
     warn(r);
     status = ended ? write_outputs(r) : TIER_OK;
@@ -327,7 +330,7 @@ void run_seed(const struct manifest *m, const struct run_options *options, int64
   }
   text_free(&note);
   if (status != TIER_OK) {
-    out->status = "refused";
+    out->status = status == TIER_E_REFUSED ? "refused" : "failed";
     out->error = memory_copy_text(error_text());
     out->exit_code = error_exit_code(status);
     error_clear();
