@@ -1,0 +1,22 @@
+/* Which rows a step sees. In one step of a level each data that it reads is drawn once: without
+ * replacement, in a new permutation per epoch, the remainder dropped. */
+#ifndef PROBLEM_DRAWS_H
+#define PROBLEM_DRAWS_H
+
+#include "problem/internal.h"
+
+/* All rows of every data. */
+int32_t context_all(struct problem *p, struct context *c);
+/* The rows that a level's batches say; `batch` > 0 replaces their size. */
+int32_t context_of_level(struct problem *p, const struct manifest_level *level, int64_t batch,
+                         struct context *c);
+int context_equal(const struct problem *p, const struct context *a, const struct context *b);
+
+/* Makes room for draws of the fields that the builder reads. */
+int32_t binding_prepare(struct problem *p, struct binding *b, struct context *c,
+                        const struct builder *reads);
+/* Draw number `draw` of a stream ("levels.inner.batch"): rows, their fields, and the random key. */
+int32_t binding_draw(struct problem *p, struct binding *b, const char *stream, int64_t draw);
+void binding_free(struct problem *p, struct binding *b);
+
+#endif

@@ -1,0 +1,18 @@
+/* Edges between levels: the facade "tier.problem/1", records, and pulling back. */
+#ifndef PROBLEM_EDGES_H
+#define PROBLEM_EDGES_H
+
+#include "problem/levels.h"
+#include "problem/steppers.h"
+
+extern const tier_problem_1 problem_interface; /* "tier.problem/1" */
+
+/* Makes the edges of every level (needs levels_build). */
+int32_t edges_build(struct problem *p);
+void edge_free(tier_edge *e);
+/* The edge from `upper` to level `lower`, or NULL. */
+tier_edge *edge_between(const struct level *upper, int lower);
+void record_reset(tier_record *r);
+const struct report_entry *record_report(const tier_record *r, const char *name);
+
+#endif

@@ -1,0 +1,356 @@
+/* The inside of the problem layer: what its files share. One idea a file:
+ *
+ *   instances.c      applications of the manifest -> created components
+ *   sources.c        data: pipelines, files, arrays in memory
+ *   variables.c      variables: tensors, flat storage, initial values
+ *   draws.c          which rows a step sees, gathered
+ *   builder.c        expressions -> graph values
+ *   applications.c   what a function's build sees: rows lifted, shapes aligned
+ *   suites.c         objectives -> programs: value, gradient, products with second derivatives
+ *   steppers.c       optimizer steps -> programs, with vjp and jvp
+ *   levels.c         one step of a level; procedural optimizers
+ *   edges.c          tier.problem/1: the facade, records and tapes
+ *   responses.c      hypergradients: direct term plus responses
+ *   top.c            tier.levels/1: the top level and the solver
+ *   measures.c       metrics and outputs
+ *   checkpoint.c     state to file and back
+ *   problem.c        putting it together
+ */
+#ifndef PROBLEM_INTERNAL_H
+#define PROBLEM_INTERNAL_H
+
+#include <tier/estimator.h>
+#include <tier/function.h>
+#include <tier/loop.h>
+#include <tier/solver.h>
+#include <tier/step.h>
+
+#include "compile/program.h"
+#include "graph/graph.h"
+#include "manifest/manifest.h"
+#include "problem/data.h"
+#include "problem/problem.h"
+#include "problem/vector.h"
+
+/* ---- data ---- */
+
+struct held_field {
+  const struct data_field *field; /* of the struct data */
+  int64_t row_size;               /* elements of one row */
+  size_t element_bytes;
+  void *values; /* rows x row_size, real of the run's dtype or int32_t; NULL until it is needed */
+};
+
+struct held_data {
+  const struct manifest_data *declared;
+  struct data *data; /* the end of its pipeline; NULL until it is needed */
+  int64_t rows;      /* in a check, where they are unknown: a large stand-in */
+  int rows_unknown;
+  struct held_field *fields;
+  size_t field_count;
+  int busy; /* being made: finds cycles */
+};
+
+/* How many rows of each data a program sees: all of them, or `rows` drawn ones. */
+struct rows {
+  int64_t count; /* where indexed */
+  int indexed;   /* drawn: the row numbers are an input */
+  int source;    /* the data that is really read: another one under `on` */
+};
+struct context {
+  struct rows *data; /* for each data of the manifest */
+};
+
+/* The rows of one draw, gathered. */
+struct drawn {
+  int32_t *index; /* row numbers, or NULL if all */
+  void **fields;  /* one a field of the data: gathered, or the held array; NULL where not used */
+  int owned;      /* fields are buffers of this binding */
+  int64_t *permutation; /* of all rows, in the epoch and stream below; NULL: none yet */
+  int64_t epoch;
+  uint64_t stream;
+};
+struct binding {
+  struct context *context;
+  struct drawn *data;
+  int32_t key[4];
+  int64_t level_step; /* which copy of a variable `per` a level is in play */
+  uint64_t serial;    /* changes with each draw */
+};
+
+/* ---- variables ---- */
+
+struct tensor {
+  const char *name; /* "layer1.weight"; "" for arrays */
+  int32_t rank;
+  int64_t dims[TIER_MAX_RANK]; /* of one copy */
+  int64_t size;                /* of one copy */
+  int64_t offset;              /* in one copy of the variable */
+  int32_t initializer;
+  double a, b;
+};
+
+struct variable {
+  const struct manifest_variable *declared;
+  struct instance *model; /* NULL: an array */
+  struct tensor *tensors;
+  size_t tensor_count;
+  size_t tensor_capacity;
+  int64_t copy_size;
+  int64_t copies; /* rows of a data, steps of a level, or 1 */
+  int64_t size;   /* copies * copy_size */
+  int owner;      /* level, or -1 */
+  int64_t offset; /* in the owner's flat vector */
+  tier_vector *value;
+  int64_t restarts; /* how often its initial value was drawn */
+};
+
+/* Several variables as one flat vector. */
+struct span {
+  int *variables;
+  int64_t *offsets;
+  size_t count;
+  int64_t size;
+};
+
+/* ---- graph building ---- */
+
+enum input_kind {
+  INPUT_TENSOR,   /* a tensor of a variable: `index`, `part` */
+  INPUT_FIELD,    /* a field of a data: `index`, `part` */
+  INPUT_ROWS,     /* the row numbers drawn of a data: `index` */
+  INPUT_KEY,      /* the random key */
+  INPUT_GRADIENT, /* of a variable, as its level last computed it: `index` */
+  INPUT_W,        /* of a step: w, gradient, state array `part` */
+  INPUT_G,
+  INPUT_STATE
+};
+struct input {
+  enum input_kind kind;
+  int index;
+  int part;
+  tier_value value;
+};
+
+struct named_value {
+  const char *name; /* NULL: the only output */
+  tier_value value;
+};
+/* What an expression is in a graph: one value, or several named ones; and whose rows it has. */
+struct meaning {
+  tier_value value;
+  int rows; /* data, or -1 */
+  struct named_value *outputs;
+  size_t output_count;
+};
+struct memo {
+  const void *expr;
+  struct meaning meaning;
+};
+
+struct builder {
+  struct problem *p;
+  struct graph *g;
+  const struct context *context;
+  struct input *inputs;
+  size_t input_count, input_capacity;
+  struct memo *memos;
+  size_t memo_count, memo_capacity;
+};
+
+/* ---- programs ---- */
+
+/* A program with its inputs by meaning. Which are fast is decided when it is made. */
+struct kernel {
+  struct program *program;
+  struct input *slow, *fast;
+  uint32_t slow_count, fast_count; /* fast inputs by meaning; then come the vectors */
+  uint32_t vector_count;           /* further fast inputs: tensors of flat vectors */
+  uint32_t output_count;
+  const void **slow_pointers, **fast_pointers;
+  void **output_pointers;
+  uint32_t *live; /* output_count numbers: which of the outputs asked for are not zero */
+  uint64_t bound; /* serial of what it is bound to; 0: nothing */
+};
+
+/* One objective on one context of rows. */
+struct suite {
+  struct problem *p;
+  struct level *level;
+  struct context context;
+  int64_t batch; /* the override that it was made for, 0: the level's own */
+  struct builder builder;
+  tier_value *terms; /* averaged: scalars */
+  size_t term_count;
+  tier_value total;     /* negated for `maximize` */
+  tier_value *gradient; /* of total by each tensor of w, after suite_gradient; 0: none */
+  int64_t sample_rows;  /* rows of all data it reads */
+  struct kernel value, gradient_w, gradient_all;
+  void *term_values; /* outputs of the terms */
+};
+
+/* A tensor in a span: where it stands in the flat vector. */
+struct placed {
+  int variable, tensor;
+  int64_t offset; /* of its first copy */
+};
+
+struct step_state {
+  const char *name;
+  int32_t shape;
+  int64_t offset, size;
+  tier_value input, output;
+};
+struct stepper {
+  struct problem *p;
+  struct level *level;
+  const struct instance *instance;
+  const struct application *application;
+  const tier_step_1 *api;
+  struct builder builder;
+  struct context context;
+  struct step_state *states;
+  size_t state_count, state_capacity;
+  int64_t n, m;
+  tier_value w, g, w_next;
+  struct kernel forward;
+};
+
+/* ---- levels and edges ---- */
+
+struct level {
+  struct problem *p;
+  const struct manifest_level *declared;
+  int index;
+  struct span over;
+  tier_vector *w, *gradient;
+  struct placed *placed; /* tensors of `over` */
+  size_t placed_count;
+  struct context context;
+  struct binding binding;
+  struct suite **suites; /* [0] is the level's own */
+  size_t suite_count, suite_capacity;
+  struct instance *optimizer; /* NULL: none */
+  struct stepper *stepper;
+  const tier_loop_1 *loop;
+  struct state *loop_state;
+  tier_vector *state, *state_next, *w_next, *update;
+  int *children;
+  size_t child_count;
+  tier_edge **edges; /* `through`, in order of the manifest */
+  size_t edge_count;
+  struct span responding; /* variables of the levels in `through` */
+  struct placed *responding_placed;
+  size_t responding_count;
+  tier_vector *cotangent; /* of them */
+  int64_t steps;          /* per step of the parent; -1 */
+  int64_t draws;          /* so far: the counter of its batch stream */
+  int64_t taken;          /* steps in the parent's present step */
+  int64_t runs;           /* how often it was run by its parent */
+  char *stream;           /* "levels.inner.batch" */
+  double value, gradient_norm, direct_norm, response_norm;
+  double *term_values;
+  const char *stop;
+  struct ledger ledger;
+};
+
+struct report_entry {
+  char *name;
+  double number;
+  char *text; /* NULL: a number */
+};
+
+struct tier_record {
+  tier_edge *edge;
+  struct stepper *stepper; /* of the tape */
+  void *iterates;          /* (capacity + 1) x n */
+  void *states;            /* (capacity + 1) x m */
+  void *gradients;         /* capacity x n: what each step was given */
+  int64_t capacity, length;
+  int taping;
+  int64_t *draws;       /* of each step: the level's draw counter */
+  int64_t *level_steps; /* of each step: its index in the level's steps */
+  int restarted;        /* the tape begins at a fresh start, not at a warm one */
+  struct report_entry *reports;
+  size_t report_count, report_capacity;
+};
+
+/* Second-order programs of an edge on one suite. */
+struct products {
+  struct suite *suite;
+  struct kernel hvp, cross, both, cross_forward, input_gradient;
+};
+
+struct tier_edge {
+  struct problem *p;
+  struct level *upper, *lower;
+  const struct manifest_through *declared;
+  struct instance *estimator;
+  const tier_estimator_1 *api;
+  struct state *state; /* of the estimator itself */
+  struct span inputs;
+  struct placed *placed;
+  size_t placed_count;
+  struct products *products[2]; /* on the level's own context, and with a batch of its own */
+  struct stepper *extra;        /* of a step that the estimator brings */
+  tier_vector *extra_state[2];
+  struct kernel step_vjp, step_jvp;
+  const struct stepper *step_vjp_of, *step_jvp_of; /* for which step they were made */
+  tier_vector *scratch_w, *scratch_g, *scratch_s, *scratch_inputs;
+  char *stream;               /* "levels.outer.through.inner" */
+  struct binding bindings[2]; /* of oracles: on the level's own batch, on another */
+  tier_record record;
+  tier_vector *pulled; /* p: the result of pullback */
+  int64_t pullbacks;
+  struct ledger solve_ledger;
+};
+
+struct cached_instance {
+  const struct application *application;
+  struct instance *instance;
+  int owned; /* 0: a struct data frees it */
+};
+
+struct problem {
+  const struct manifest *m;
+  struct problem_options options;
+  struct arena *arena;
+  int check_only;
+  uint64_t seed;
+  int32_t dtype;
+  const struct backend *backend;
+  struct threads *threads;
+  struct cached_instance *instances;
+  size_t instance_count, instance_capacity;
+  struct state **states; /* all of components, in order of making, for checkpoints */
+  char **state_names;
+  size_t state_count, state_capacity, state_name_count, state_name_capacity;
+  struct data **made; /* every struct data, in order of making */
+  size_t made_count, made_capacity;
+  struct data_file {
+    char *path;
+    char sha256[65];
+  } * files;
+  size_t file_count, file_capacity;
+  struct held_data *data;
+  struct variable *variables;
+  struct level *levels;
+  struct level *top;
+  struct instance *solver;
+  const tier_solver_1 *solver_api;
+  struct state *solver_state;
+  struct top *facade;
+  int64_t steps, done;
+  const char *end;
+  tier_vector **kept; /* one a variable: tier_levels_1.keep */
+  int64_t has_kept;
+  uint64_t serial;
+  double solve_seconds, pullback_seconds;
+  int pullback_depth, solve_depth;
+  double started;
+  struct text warnings;
+  int64_t stationarity_warnings;
+  struct kernel *measure_kernels;
+};
+
+#endif

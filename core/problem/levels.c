@@ -1,0 +1,444 @@
+#include "problem/levels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "problem/builder.h"
+#include "problem/draws.h"
+#include "problem/instances.h"
+#include "problem/measures.h"
+#include "problem/steppers.h"
+#include "problem/variables.h"
+
+/* ---- declaring ---- */
+
+static void find_children(struct problem *p, struct level *l) {
+  l->children = arena_alloc(p->arena, p->m->level_count * sizeof *l->children);
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    if (p->m->levels[i].parent == l->index) {
+      l->children[l->child_count++] = (int)i;
+    }
+  }
+}
+
+static int32_t declare_level(struct problem *p, struct level *l) {
+  for (size_t i = 0; i < l->declared->over_count; i++) {
+    const struct manifest_over *over = &l->declared->over[i];
+    struct variable *v = &p->variables[over->variable];
+    if (over->part != NULL) {
+      return fail(TIER_E_UNSUPPORTED,
+                  "level \"%s\": a part of a model (\"%s.%s\") in \"over\" is "
+                  "not supported yet",
+                  l->declared->name, v->declared->name, over->part);
+    }
+    v->owner = l->index;
+    v->offset = l->over.size;
+    span_add(p, &l->over, over->variable);
+  }
+  span_places(p, &l->over, &l->placed, &l->placed_count);
+  find_children(p, l);
+  l->stream = arena_format(p->arena, "levels.%s.batch", l->declared->name);
+  l->stop = "";
+  return TIER_OK;
+}
+
+int32_t levels_declare(struct problem *p) {
+  int32_t first = TIER_OK;
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    struct level *l = &p->levels[i];
+    l->p = p;
+    l->declared = &p->m->levels[i];
+    l->index = (int)i;
+    if (l->declared->parent < 0) {
+      p->top = l;
+    }
+    int32_t status = declare_level(p, l);
+    if (status < 0) {
+      status = problem_diagnose(p, &l->declared->place, status);
+      first = first < 0 ? first : status;
+    } else if (!p->check_only) {
+      l->w = vector_new(l->over.size);
+      l->gradient = vector_new(l->over.size);
+      l->w_next = vector_new(l->over.size);
+      l->update = vector_new(l->over.size);
+      if (l->w == NULL || l->gradient == NULL || l->w_next == NULL || l->update == NULL) {
+        return fail(TIER_E_MEMORY, "no memory for level \"%s\" (%lld variables)", l->declared->name,
+                    (long long)l->over.size);
+      }
+    }
+  }
+  return first;
+}
+
+/* ---- building ---- */
+
+static int32_t build_optimizer(struct level *l) {
+  const struct application *a = l->declared->optimizer;
+  struct problem *p = l->p;
+  if (a == NULL) {
+    return TIER_OK;
+  }
+  TIER_TRY(instances_get(p, a, NULL, &l->optimizer));
+  l->loop = instance_get(l->optimizer, "tier.loop/1");
+  if (l->loop == NULL) {
+    TIER_TRY(stepper_new(l, l->optimizer, a, &l->stepper));
+    if (!p->check_only) {
+      l->state = vector_new(l->stepper->m);
+      l->state_next = vector_new(l->stepper->m);
+    }
+    return TIER_OK;
+  }
+  if (l->child_count > 0 && l->declared->parent >= 0) {
+    return fail(TIER_E_UNSUPPORTED,
+                "level \"%s\": a procedural optimizer (%s) over other levels is "
+                "not supported yet: use one that is a step, such as adam",
+                l->declared->name, a->component->c.id);
+  }
+  return p->check_only ? TIER_OK : instances_declare_states(p, a, l->over.size);
+}
+
+int32_t levels_build(struct problem *p) {
+  int32_t first = TIER_OK;
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    struct level *l = &p->levels[i];
+    struct suite *s = NULL;
+    int32_t status = suites_get(l, 0, &s);
+    first = first < 0 ? first : status;
+    if (status < 0 && !p->check_only) {
+      return fail_at(&l->declared->place, status);
+    }
+    status = build_optimizer(l);
+    if (status < 0) {
+      status = problem_diagnose(p, &l->declared->place, status);
+      first = first < 0 ? first : status;
+    }
+  }
+  return first;
+}
+
+/* An epoch is as many steps as the largest data drawn has whole batches. */
+static int64_t steps_of_epochs(const struct level *l, const struct suite *s) {
+  int64_t largest = 0;
+  int64_t batches = 1;
+  for (size_t i = 0; i < s->builder.input_count; i++) {
+    const struct input *in = &s->builder.inputs[i];
+    if (in->kind == INPUT_FIELD) {
+      const struct rows *rows = &s->context.data[in->index];
+      int64_t have = l->p->data[rows->source].rows;
+      if (have > largest) {
+        largest = have;
+        batches = rows->indexed ? have / rows->count : 1;
+      }
+    }
+  }
+  return l->declared->epochs * batches;
+}
+
+int32_t levels_prepare(struct problem *p) {
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    struct level *l = &p->levels[i];
+    struct suite *s = l->suites[0];
+    l->steps = l->declared->epochs > 0 ? steps_of_epochs(l, s) : l->declared->steps;
+    l->term_values = memory_alloc(s->term_count, sizeof *l->term_values);
+    int32_t status = binding_prepare(p, &l->binding, &s->context, &s->builder);
+    if (status < 0) {
+      return fail_at(&l->declared->place, status);
+    }
+  }
+  return TIER_OK;
+}
+
+void level_free(struct level *l) {
+  binding_free(l->p, &l->binding);
+  for (size_t i = 0; i < l->suite_count; i++) {
+    suite_free(l->suites[i]);
+  }
+  free(l->suites);
+  stepper_free(l->stepper);
+  vector_free(l->w);
+  vector_free(l->gradient);
+  vector_free(l->w_next);
+  vector_free(l->update);
+  vector_free(l->state);
+  vector_free(l->state_next);
+  vector_free(l->cotangent);
+  free(l->term_values);
+}
+
+/* ---- tapes ---- */
+
+void tape_free(tier_record *r) {
+  large_free(r->iterates);
+  large_free(r->states);
+  large_free(r->gradients);
+  r->iterates = r->states = r->gradients = NULL;
+}
+
+int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps) {
+  size_t bytes = dtype_size(s->p->dtype);
+  r->length = 0;
+  r->stepper = s;
+  r->taping = 1;
+  if (r->capacity < steps || r->iterates == NULL) {
+    tape_free(r);
+    r->capacity = steps;
+    size_t points = (size_t)steps + 1;
+    TIER_TRY(large_alloc(points * (size_t)s->n * bytes, "the tape of iterates", &r->iterates));
+    TIER_TRY(large_alloc(points * (size_t)s->m * bytes, "the tape of states", &r->states));
+    TIER_TRY(
+        large_alloc((size_t)steps * (size_t)s->n * bytes, "the tape of gradients", &r->gradients));
+    r->draws = memory_resize(r->draws, points, sizeof *r->draws);
+    r->level_steps = memory_resize(r->level_steps, points, sizeof *r->level_steps);
+  }
+  return TIER_OK;
+}
+
+static void tape_store(tier_record *r, const tier_vector *w, const tier_vector *state) {
+  size_t bytes = dtype_size(r->stepper->p->dtype);
+  size_t n = (size_t)r->stepper->n * bytes;
+  size_t m = (size_t)r->stepper->m * bytes;
+  memcpy((char *)r->iterates + (size_t)r->length * n, w->data, n);
+  if (m > 0) {
+    memcpy((char *)r->states + (size_t)r->length * m, state->data, m);
+  }
+}
+
+int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *state,
+                  int64_t level_step) {
+  if (r->length == r->capacity) {
+    return fail(TIER_E_INTERNAL, "the tape is too short");
+  }
+  size_t n = (size_t)r->stepper->n * dtype_size(r->stepper->p->dtype);
+  tape_store(r, l->w, state);
+  memcpy((char *)r->gradients + (size_t)r->length * n, l->gradient->data, n);
+  r->draws[r->length] = l->draws - 1;
+  r->level_steps[r->length] = level_step;
+  r->length++;
+  return TIER_OK;
+}
+
+void tape_end(tier_record *r, const tier_vector *w, const tier_vector *state) {
+  tape_store(r, w, state);
+}
+
+/* ---- stepping ---- */
+
+struct point level_point(const struct level *l) {
+  return (struct point){
+      .binding = &l->binding, .level = l, .w = l->w->data, .serial = l->binding.serial};
+}
+
+int32_t level_draw(struct level *l) {
+  l->binding.level_step = l->taken;
+  int32_t status = binding_draw(l->p, &l->binding, l->stream, l->draws);
+  l->draws++;
+  return status < 0 ? fail_at(&l->declared->place, status) : TIER_OK;
+}
+
+void level_reset(struct level *l) {
+  if (l->state != NULL) {
+    vector_interface.fill(l->state, 0);
+  }
+  if (l->loop != NULL && l->optimizer->state != NULL) {
+    state_zero((struct state *)(void *)l->optimizer->state);
+  }
+}
+
+static const char *first_bad_variable(const struct level *l, const tier_vector *v) {
+  for (size_t i = 0; i < l->over.count; i++) {
+    const struct variable *variable = &l->p->variables[l->over.variables[i]];
+    char *base = (char *)v->data + (size_t)l->over.offsets[i] * dtype_size(l->p->dtype);
+    tier_vector *part = vector_view(base, variable->size);
+    int finite = vector_interface.finite(part);
+    vector_free(part);
+    if (!finite) {
+      return variable->declared->name;
+    }
+  }
+  return "";
+}
+
+int32_t level_guard(struct level *l) {
+  const struct manifest_guards *guards = &l->p->m->guards;
+  const char *name = l->declared->name;
+  long long step = (long long)l->p->done;
+  long long own = (long long)l->taken;
+  if (!isfinite(l->value)) {
+    return fail(TIER_E_NONFINITE,
+                "level \"%s\": objective \"%s\" is not finite at step %lld (top-level step %lld); "
+                "nothing was updated; try a smaller learning rate",
+                name, l->p->m->objectives[l->declared->objective].name, own, step);
+  }
+  if (!isfinite(l->gradient_norm)) {
+    return fail(TIER_E_NONFINITE,
+                "level \"%s\": the gradient of variable \"%s\" is not finite at step %lld "
+                "(top-level step %lld); nothing was updated",
+                name, first_bad_variable(l, l->gradient), own, step);
+  }
+  if (fabs(l->value) > guards->divergence) {
+    return fail(TIER_E_DIVERGED,
+                "level \"%s\": objective is %g at step %lld (top-level step %lld), beyond "
+                "guards.divergence %g; nothing was updated; try a smaller learning rate",
+                name, l->value, own, step, guards->divergence);
+  }
+  return TIER_OK;
+}
+
+static int32_t guard_update(struct level *l) {
+  vector_interface.copy(l->w_next, l->update);
+  vector_interface.axpy(-1.0, l->w, l->update);
+  double norm = vector_interface.norm(l->update);
+  if (!isfinite(norm)) {
+    return fail(TIER_E_NONFINITE,
+                "level \"%s\": the update of variable \"%s\" is not finite at step %lld (top-level "
+                "step %lld); nothing was updated",
+                l->declared->name, first_bad_variable(l, l->w_next), (long long)l->taken,
+                (long long)l->p->done);
+  }
+  if (norm > l->p->m->guards.divergence) {
+    return fail(TIER_E_DIVERGED,
+                "level \"%s\": the update has norm %g at step %lld (top-level step %lld), beyond "
+                "guards.divergence %g; nothing was updated",
+                l->declared->name, norm, (long long)l->taken, (long long)l->p->done,
+                l->p->m->guards.divergence);
+  }
+  return TIER_OK;
+}
+
+/* ---- procedural optimizers ---- */
+
+struct objective {
+  tier_objective face;
+  struct level *l;
+};
+
+static int64_t objective_size(const tier_objective *f) {
+  return ((const struct objective *)(const void *)f)->l->over.size;
+}
+
+static int32_t objective_gradient(tier_objective *f, const tier_vector *w, double *value,
+                                  tier_vector *gradient) {
+  struct level *l = ((struct objective *)(void *)f)->l;
+  struct point at = level_point(l);
+  at.w = w->data;
+  return problem_interrupted()
+             ? fail(TIER_E_INTERRUPTED, "interrupted")
+             : suite_gradient(l->suites[0], &at, value, l->term_values, gradient, NULL);
+}
+
+static int32_t objective_value(tier_objective *f, const tier_vector *w, double *value) {
+  struct level *l = ((struct objective *)(void *)f)->l;
+  struct point at = level_point(l);
+  at.w = w->data;
+  return suite_value(l->suites[0], &at, value, l->term_values);
+}
+
+static const tier_objective_1 objective_interface = {
+    .struct_size = (uint32_t)sizeof(tier_objective_1),
+    .size = objective_size,
+    .gradient = objective_gradient,
+    .value = objective_value,
+};
+
+static int32_t run_loop(struct level *l, int64_t steps, double tolerance) {
+  struct objective f = {.face = {&objective_interface}, .l = l};
+  tier_loop_report report = {.struct_size = (uint32_t)sizeof report, .stop = "steps"};
+  int32_t status = l->loop->run(l->optimizer->object, &f.face, l->optimizer->state, steps,
+                                tolerance, l->w, &report);
+  if (status < 0) {
+    return error_context(status, "level \"%s\" (top-level step %lld)", l->declared->name,
+                         (long long)l->p->done);
+  }
+  l->taken += report.iterations;
+  l->value = report.value;
+  l->gradient_norm = report.gradient_norm;
+  l->stop = report.stop;
+  return level_guard(l);
+}
+
+int32_t level_update(struct level *l) {
+  if (l->optimizer == NULL) {
+    return TIER_OK;
+  }
+  if (l->loop != NULL) {
+    return run_loop(l, 1, l->declared->tolerance);
+  }
+  struct point at = level_point(l);
+  at.stepper = l->stepper;
+  at.step_w = l->w->data;
+  at.step_g = l->gradient->data;
+  at.step_state = l->state->data;
+  TIER_TRY(stepper_run(l->stepper, &at, l->w_next, l->state_next));
+  TIER_TRY(guard_update(l));
+  vector_interface.copy(l->w_next, l->w);
+  tier_vector *old = l->state;
+  l->state = l->state_next;
+  l->state_next = old;
+  return TIER_OK;
+}
+
+/* ---- running ---- */
+
+static int32_t step_once(struct level *l, double tolerance, tier_record *record, int *done) {
+  TIER_TRY(level_draw(l));
+  TIER_TRY(level_solve_children(l));
+  TIER_TRY(level_gradient(l));
+  TIER_TRY(level_guard(l));
+  if (l->gradient_norm < tolerance) {
+    l->stop = "tolerance";
+    *done = 1;
+    return TIER_OK;
+  }
+  if (record != NULL) {
+    TIER_TRY(tape_push(record, l, l->state, l->taken));
+  }
+  TIER_TRY(level_update(l));
+  l->taken++;
+  return TIER_OK;
+}
+
+int32_t level_continue(struct level *l, int64_t steps, double tolerance, tier_record *record) {
+  l->stop = "steps";
+  if (l->loop != NULL) {
+    TIER_TRY(level_draw(l));
+    return run_loop(l, steps, tolerance);
+  }
+  int done = 0;
+  for (int64_t t = 0; t < steps && !done; t++) {
+    if (problem_interrupted()) {
+      return fail(TIER_E_INTERRUPTED, "interrupted");
+    }
+    TIER_TRY(step_once(l, tolerance, record, &done));
+  }
+  return TIER_OK;
+}
+
+/* `warm_start`: true keeps variables and state, "variables" (2) the variables, false neither. */
+static int32_t restart(struct level *l, int *restarted) {
+  *restarted = !l->declared->warm_start;
+  if (l->declared->warm_start != 1) {
+    level_reset(l);
+  }
+  for (size_t i = 0; i < l->over.count && !l->declared->warm_start && l->runs > 0; i++) {
+    TIER_TRY(variables_restart(l->p, l->over.variables[i]));
+  }
+  l->runs++;
+  l->taken = 0;
+  return TIER_OK;
+}
+
+int32_t level_run(struct level *l, tier_record *record) {
+  int restarted = 0;
+  TIER_TRY(restart(l, &restarted));
+  if (record != NULL) {
+    record->restarted = restarted;
+    TIER_TRY(tape_begin(record, l->stepper, l->steps));
+  }
+  TIER_TRY(level_continue(l, l->steps, l->declared->tolerance, record));
+  if (record != NULL) {
+    tape_end(record, l->w, l->state);
+  }
+  return TIER_OK;
+}

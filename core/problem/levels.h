@@ -1,0 +1,49 @@
+/* One step of a level: draw rows, solve what is below, compute the gradient, step, repeat. */
+#ifndef PROBLEM_LEVELS_H
+#define PROBLEM_LEVELS_H
+
+#include "problem/suites.h"
+
+/* Declares the flat vector of every level's variables. */
+int32_t levels_declare(struct problem *p);
+/* Builds objectives and optimizers (needs variables' shapes). */
+int32_t levels_build(struct problem *p);
+/* Number of steps of each level; room for draws. Not in a check. */
+int32_t levels_prepare(struct problem *p);
+void level_free(struct level *l);
+
+/* Runs the level for one step of its parent: from where it is, or from a fresh start as its
+ * `warm_start` says. With `record`, every iterate goes to its tape (differentiable optimizers). */
+int32_t level_run(struct level *l, tier_record *record);
+/* Up to `steps` more steps of its optimizer, without restarting, until `tolerance`. */
+int32_t level_continue(struct level *l, int64_t steps, double tolerance, tier_record *record);
+/* Draws the rows of its next step. */
+int32_t level_draw(struct level *l);
+/* Where the level's own objective is evaluated now. */
+struct point level_point(const struct level *l);
+/* One step of its optimizer with its gradient; refuses a non-finite or diverging one before it is
+ * applied. For a procedural optimizer, one iteration of it. */
+int32_t level_update(struct level *l);
+/* Checks value and gradient for NaN, infinity and divergence. */
+int32_t level_guard(struct level *l);
+/* States of optimizers as at the start. */
+void level_reset(struct level *l);
+
+/* Appends a step that is about to be taken: the level's w, gradient and draw, and the state. */
+int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *state,
+                  int64_t level_step);
+/* The point after the last step. */
+void tape_end(tier_record *r, const tier_vector *w, const tier_vector *state);
+void tape_free(tier_record *r);
+/* Begins a tape of at most `steps` steps of a stepper. */
+int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps);
+
+/* responses.c */
+int32_t level_solve_children(struct level *l);
+/* Value and gradient; with `through` edges the hypergradient. */
+int32_t level_gradient(struct level *l);
+double now_seconds(void);
+
+int problem_interrupted(void);
+
+#endif

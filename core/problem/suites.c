@@ -1,0 +1,357 @@
+#include "problem/suites.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "diff/diff.h"
+#include "problem/builder.h"
+#include "problem/draws.h"
+#include "problem/measures.h"
+#include "problem/variables.h"
+
+/* ---- kernels ---- */
+
+static int is_data(enum input_kind kind) {
+  return kind == INPUT_FIELD || kind == INPUT_ROWS || kind == INPUT_KEY;
+}
+
+static void split_inputs(struct kernel *k, const struct builder *b, enum fast_inputs fast) {
+  k->slow = memory_alloc(b->input_count, sizeof *k->slow);
+  k->fast = memory_alloc(b->input_count, sizeof *k->fast);
+  for (size_t i = 0; i < b->input_count; i++) {
+    if (fast == FAST_NONE || is_data(b->inputs[i].kind)) {
+      k->slow[k->slow_count++] = b->inputs[i];
+    } else {
+      k->fast[k->fast_count++] = b->inputs[i];
+    }
+  }
+}
+
+int32_t kernel_make(struct kernel *k, struct builder *b, enum fast_inputs fast,
+                    const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
+                    uint32_t output_count) {
+  *k = (struct kernel){0};
+  TIER_TRY(graph_status(b->g));
+  split_inputs(k, b, fast);
+  k->vector_count = vector_count;
+  k->slow_pointers = memory_alloc(k->slow_count, sizeof *k->slow_pointers);
+  k->fast_pointers = memory_alloc(k->fast_count + vector_count, sizeof *k->fast_pointers);
+  k->output_pointers = memory_alloc(output_count, sizeof *k->output_pointers);
+  k->live = memory_alloc(output_count, sizeof *k->live);
+  tier_value *slow = memory_alloc(k->slow_count, sizeof *slow);
+  tier_value *fast_values = memory_alloc(k->fast_count + vector_count, sizeof *fast_values);
+  tier_value *live = memory_alloc(output_count, sizeof *live);
+  for (uint32_t i = 0; i < k->slow_count; i++) {
+    slow[i] = k->slow[i].value;
+  }
+  for (uint32_t i = 0; i < k->fast_count; i++) {
+    fast_values[i] = k->fast[i].value;
+  }
+  for (uint32_t i = 0; i < vector_count; i++) {
+    fast_values[k->fast_count + i] = vectors[i];
+  }
+  for (uint32_t i = 0; i < output_count; i++) {
+    if (outputs[i] != 0) {
+      k->live[k->output_count] = i;
+      live[k->output_count++] = outputs[i];
+    }
+  }
+  struct program_options options = {
+      .dtype = b->p->dtype, .backend = b->p->backend, .threads = b->p->threads};
+  int32_t status =
+      program_compile(b->g, &options, slow, k->slow_count, fast_values,
+                      k->fast_count + vector_count, live, k->output_count, &k->program);
+  free(slow);
+  free(fast_values);
+  free(live);
+  return status;
+}
+
+void kernel_free(struct kernel *k) {
+  program_free(k->program);
+  free(k->slow);
+  free(k->fast);
+  free(k->slow_pointers);
+  free(k->fast_pointers);
+  free(k->output_pointers);
+  free(k->live);
+  *k = (struct kernel){0};
+}
+
+static const char *elements(const struct problem *p, const void *base, int64_t offset) {
+  return (const char *)base + (size_t)offset * dtype_size(p->dtype);
+}
+
+/* The address of an input at a point. */
+static const void *resolve(const struct problem *p, const struct input *in,
+                           const struct point *at) {
+  const struct binding *b = at->binding;
+  switch (in->kind) {
+    case INPUT_TENSOR: {
+      const struct variable *v = &p->variables[in->index];
+      int64_t offset = v->tensors[in->part].offset;
+      if (v->declared->per_level >= 0) {
+        offset += b->level_step * v->copy_size;
+      }
+      if (at->level != NULL && at->w != NULL && v->owner == at->level->index) {
+        return elements(p, at->w, v->offset + offset);
+      }
+      return elements(p, v->value->data, offset);
+    }
+    case INPUT_FIELD:
+      return b->data[in->index].fields[in->part];
+    case INPUT_ROWS:
+      return b->data[in->index].index;
+    case INPUT_KEY:
+      return b->key;
+    case INPUT_GRADIENT: {
+      const struct variable *v = &p->variables[in->index];
+      return elements(p, p->levels[v->owner].gradient->data, v->offset);
+    }
+    case INPUT_W:
+      return at->step_w;
+    case INPUT_G:
+      return at->step_g;
+    case INPUT_STATE:
+      return elements(p, at->step_state, at->stepper->states[in->part].offset);
+  }
+  return NULL;
+}
+
+int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
+                   const void *const *vectors, void *const *outputs) {
+  if (k->output_count == 0) {
+    return TIER_OK;
+  }
+  if (k->bound == 0 || k->bound != at->serial) {
+    for (uint32_t i = 0; i < k->slow_count; i++) {
+      k->slow_pointers[i] = resolve(p, &k->slow[i], at);
+    }
+    k->bound = 0;
+    TIER_TRY(program_bind(k->program, k->slow_pointers));
+    k->bound = at->serial;
+  }
+  for (uint32_t i = 0; i < k->fast_count; i++) {
+    k->fast_pointers[i] = resolve(p, &k->fast[i], at);
+  }
+  for (uint32_t i = 0; i < k->vector_count; i++) {
+    k->fast_pointers[k->fast_count + i] = vectors[i];
+  }
+  for (uint32_t i = 0; i < k->output_count; i++) {
+    k->output_pointers[i] = outputs[k->live[i]];
+  }
+  return program_apply(k->program, k->fast_pointers, k->output_pointers);
+}
+
+/* ---- placed tensors ---- */
+
+void placed_inputs(struct builder *b, const struct placed *placed, size_t count, const char *name,
+                   tier_value *out) {
+  for (size_t i = 0; i < count; i++) {
+    const struct variable *v = &b->p->variables[placed[i].variable];
+    int64_t dims[TIER_MAX_RANK];
+    int32_t rank = tensor_shape(v, &v->tensors[placed[i].tensor], dims);
+    out[i] = graph_input(b->g, TIER_REAL, dims, rank, name);
+  }
+}
+
+void *placed_address(const struct problem *p, const struct placed *placed, const void *flat,
+                     int64_t level_step) {
+  const struct variable *v = &p->variables[placed->variable];
+  int64_t copy = v->declared->per_level >= 0 ? level_step : 0;
+  return (char *)(uintptr_t)elements(p, flat, placed->offset + copy * v->copy_size);
+}
+
+void placed_addresses(const struct problem *p, const struct placed *placed, size_t count,
+                      const void *flat, int64_t level_step, void **out) {
+  for (size_t i = 0; i < count; i++) {
+    out[i] = placed_address(p, &placed[i], flat, level_step);
+  }
+}
+
+/* ---- suites ---- */
+
+static int32_t build_terms(struct suite *s) {
+  const struct manifest_objective *o = &s->p->m->objectives[s->level->declared->objective];
+  s->term_count = o->term_count;
+  s->terms = memory_alloc(o->term_count, sizeof *s->terms);
+  int32_t first = TIER_OK;
+  for (size_t i = 0; i < o->term_count; i++) {
+    int32_t status = builder_term(&s->builder, o->terms[i], &s->terms[i]);
+    if (status < 0) {
+      status = problem_diagnose(s->p, NULL, status);
+      first = first < 0 ? first : status;
+      if (!s->p->check_only) {
+        return status;
+      }
+    }
+    s->total = graph_add(s->builder.g, s->total, s->terms[i]);
+  }
+  if (s->level->declared->maximize && s->total != 0) {
+    s->total = tier_negate(&s->builder.g->face, s->total);
+  }
+  return first;
+}
+
+/* Rows of all data that the objective reads: the ledger's samples. */
+static int64_t count_rows(const struct suite *s) {
+  int64_t total = 0;
+  for (size_t d = 0; d < s->p->m->data_count; d++) {
+    for (size_t i = 0; i < s->builder.input_count; i++) {
+      if (s->builder.inputs[i].kind == INPUT_FIELD && s->builder.inputs[i].index == (int)d) {
+        total += builder_rows(&s->builder, (int)d);
+        break;
+      }
+    }
+  }
+  return total;
+}
+
+int32_t suites_get(struct level *l, int64_t batch, struct suite **out) {
+  struct problem *p = l->p;
+  for (size_t i = 0; i < l->suite_count; i++) {
+    if (l->suites[i]->batch == batch) {
+      *out = l->suites[i];
+      return TIER_OK;
+    }
+  }
+  struct suite *s = memory_alloc(1, sizeof *s);
+  s->p = p;
+  s->level = l;
+  s->batch = batch;
+  array_push(l->suites, l->suite_count, l->suite_capacity, s);
+  TIER_TRY(context_of_level(p, l->declared, batch, &s->context));
+  TIER_TRY(builder_new(p, &s->context, &s->builder));
+  TIER_TRY(build_terms(s));
+  s->sample_rows = count_rows(s);
+  s->term_values = memory_alloc(s->term_count, sizeof(double));
+  *out = s;
+  return TIER_OK;
+}
+
+void suite_free(struct suite *s) {
+  kernel_free(&s->value);
+  kernel_free(&s->gradient_w);
+  kernel_free(&s->gradient_all);
+  builder_free(&s->builder);
+  free(s->terms);
+  free(s->term_values);
+  free(s);
+}
+
+int32_t suite_derivatives(struct suite *s, tier_value y, const struct placed *placed, size_t count,
+                          tier_value *out) {
+  tier_value *xs = memory_alloc(count, sizeof *xs);
+  tier_value *derivatives = memory_alloc(count, sizeof *derivatives);
+  uint32_t present = 0;
+  for (size_t i = 0; i < count; i++) {
+    tier_value x = builder_find(&s->builder, INPUT_TENSOR, placed[i].variable, placed[i].tensor);
+    if (x != 0) {
+      xs[present++] = x;
+    }
+  }
+  int32_t status = y == 0 ? TIER_OK : diff_gradient(s->builder.g, y, 0, xs, present, derivatives);
+  uint32_t k = 0;
+  for (size_t i = 0; i < count; i++) {
+    int found = builder_find(&s->builder, INPUT_TENSOR, placed[i].variable, placed[i].tensor) != 0;
+    out[i] = found && y != 0 ? derivatives[k] : 0;
+    k += (uint32_t)found;
+  }
+  free(xs);
+  free(derivatives);
+  return status;
+}
+
+/* ---- value and gradient ---- */
+
+static double read_scalar(const struct problem *p, const void *values, size_t index) {
+  return p->dtype == DTYPE_F32 ? (double)((const float *)values)[index]
+                               : ((const double *)values)[index];
+}
+
+static void *scalar_address(const struct problem *p, void *values, size_t index) {
+  return (char *)values + index * dtype_size(p->dtype);
+}
+
+static void read_terms(const struct suite *s, double *value, double *terms) {
+  double sum = 0;
+  for (size_t i = 0; i < s->term_count; i++) {
+    double term = read_scalar(s->p, s->term_values, i);
+    sum += term;
+    if (terms != NULL) {
+      terms[i] = term;
+    }
+  }
+  if (value != NULL) {
+    *value = s->level->declared->maximize ? -sum : sum;
+  }
+}
+
+int32_t suite_value(struct suite *s, const struct point *at, double *value, double *terms) {
+  if (s->value.program == NULL) {
+    TIER_TRY(kernel_make(&s->value, &s->builder, FAST_TENSORS, NULL, 0, s->terms,
+                         (uint32_t)s->term_count));
+  }
+  void **outputs = memory_alloc(s->term_count, sizeof *outputs);
+  for (size_t i = 0; i < s->term_count; i++) {
+    outputs[i] = scalar_address(s->p, s->term_values, i);
+  }
+  int32_t status = kernel_run(&s->value, s->p, at, NULL, outputs);
+  free(outputs);
+  s->level->ledger.values++;
+  s->level->ledger.samples += s->sample_rows;
+  read_terms(s, value, terms);
+  return status;
+}
+
+/* Outputs: the terms, then the gradient by each placed tensor. */
+static int32_t make_gradient(struct suite *s, struct kernel *k, int all) {
+  struct level *l = s->level;
+  size_t more = all ? l->responding_count : 0;
+  size_t count = s->term_count + l->placed_count + more;
+  tier_value *outputs = memory_alloc(count, sizeof *outputs);
+  memcpy(outputs, s->terms, s->term_count * sizeof *outputs);
+  struct placed *both = memory_alloc(l->placed_count + more, sizeof *both);
+  memcpy(both, l->placed, l->placed_count * sizeof *both);
+  if (more > 0) {
+    memcpy(both + l->placed_count, l->responding_placed, more * sizeof *both);
+  }
+  int32_t status =
+      suite_derivatives(s, s->total, both, l->placed_count + more, outputs + s->term_count);
+  if (status == TIER_OK) {
+    status = kernel_make(k, &s->builder, FAST_TENSORS, NULL, 0, outputs, (uint32_t)count);
+  }
+  free(both);
+  free(outputs);
+  return status;
+}
+
+int32_t suite_gradient(struct suite *s, const struct point *at, double *value, double *terms,
+                       tier_vector *gradient, tier_vector *responding) {
+  struct level *l = s->level;
+  struct kernel *k = responding != NULL ? &s->gradient_all : &s->gradient_w;
+  if (k->program == NULL) {
+    TIER_TRY(make_gradient(s, k, responding != NULL));
+  }
+  size_t more = responding != NULL ? l->responding_count : 0;
+  void **outputs = memory_alloc(s->term_count + l->placed_count + more, sizeof *outputs);
+  int64_t step = at->binding->level_step;
+  for (size_t i = 0; i < s->term_count; i++) {
+    outputs[i] = scalar_address(s->p, s->term_values, i);
+  }
+  placed_addresses(s->p, l->placed, l->placed_count, gradient->data, step, outputs + s->term_count);
+  vector_interface.fill(gradient, 0);
+  if (more > 0) {
+    placed_addresses(s->p, l->responding_placed, more, responding->data, step,
+                     outputs + s->term_count + l->placed_count);
+    vector_interface.fill(responding, 0);
+  }
+  int32_t status = kernel_run(k, s->p, at, NULL, outputs);
+  free(outputs);
+  l->ledger.gradients++;
+  l->ledger.samples += s->sample_rows;
+  read_terms(s, value, terms);
+  return status;
+}
