@@ -136,6 +136,9 @@ tier_value graph_input(struct graph *g, int32_t type, const int64_t *dims, int32
   return append(g, &v);
 }
 
+/* Up to the last member of version 1.0: older plugins have no more than that. */
+#define ATTRIBUTES_SIZE (offsetof(tier_attributes, reals) + sizeof(const double *))
+
 /* What can be wrong with the call itself, whatever the operation. */
 static int32_t check_call(struct graph *g, uint32_t op, const tier_value *inputs, uint32_t count,
                           const tier_attributes *a) {
@@ -143,9 +146,9 @@ static int32_t check_call(struct graph *g, uint32_t op, const tier_value *inputs
   if (operation == NULL) {
     return graph_fail(g, OP_INPUT, NULL, 0, "there is no operation with opcode %u", op);
   }
-  if (a != NULL && a->struct_size < sizeof *a) {
-    return graph_fail(g, op, NULL, 0, "tier_attributes.struct_size is %u, not %zu", a->struct_size,
-                      sizeof *a);
+  if (a != NULL && a->struct_size < ATTRIBUTES_SIZE) {
+    return graph_fail(g, op, NULL, 0, "tier_attributes.struct_size is %u, below %zu",
+                      a->struct_size, ATTRIBUTES_SIZE);
   }
   if (operation->inputs < 0 ? count == 0 : count != (uint32_t)operation->inputs) {
     return graph_fail(g, op, inputs, count, "takes %d %s, got %u", abs(operation->inputs),
