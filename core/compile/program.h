@@ -26,7 +26,10 @@ struct program_options {
   int32_t dtype;
   const struct backend *backend; /* backend/backend.h */
   struct threads *threads;       /* NULL: the calling thread only */
+  uint32_t flags;
 };
+/* No passes and no views: each value by its own operation into a buffer of its own (for tests). */
+#define PROGRAM_PLAIN 1u
 
 int32_t program_compile(const struct graph *g, const struct program_options *options,
                         const tier_value *slow, uint32_t slow_count, const tier_value *fast,

@@ -1,0 +1,86 @@
+/* Programs on random graphs: however they are compiled and run, the numbers are the same. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "random_graph.h"
+
+#include <cmocka.h> /* last: it defines `fail` */
+
+#define SEEDS 150
+#define OPERATIONS 40
+
+/* Both runs of one random graph agree within `tolerance`, relative to 1 + |x|. */
+static void compare_runs(uint64_t seed, const struct program_options *a, int a_fast,
+                         const struct program_options *b, int b_fast, double tolerance) {
+  struct random_graph r;
+  double *first[RANDOM_MOST_OUTPUTS];
+  double *second[RANDOM_MOST_OUTPUTS];
+  random_graph_make(&r, seed, OPERATIONS);
+  random_graph_run(&r, a, seed, a_fast, first);
+  random_graph_run(&r, b, seed, b_fast, second);
+  for (uint32_t i = 0; i < r.output_count; i++) {
+    for (int64_t k = 0; k < random_graph_size(&r, i); k++) {
+      double difference = fabs(first[i][k] - second[i][k]);
+      if (!(difference <= tolerance * (1.0 + fabs(first[i][k])))) {
+        fail_msg("seed %llu, output %u, element %lld: %.17g and %.17g", (unsigned long long)seed, i,
+                 (long long)k, first[i][k], second[i][k]);
+      }
+    }
+    free(first[i]);
+    free(second[i]);
+  }
+  random_graph_free(&r);
+}
+
+static struct program_options options(const char *backend, int32_t dtype, uint32_t flags) {
+  struct program_options o = {.dtype = dtype, .backend = backend_find(backend), .flags = flags};
+  assert_non_null(o.backend);
+  return o;
+}
+
+static void all_operations_are_covered(void **state) {
+  uint64_t used = 0;
+  (void)state;
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    struct random_graph r;
+    random_graph_make(&r, seed, OPERATIONS);
+    used |= r.used;
+    random_graph_free(&r);
+  }
+  for (uint32_t op = 1; op < TIER_OP_COUNT; op++) {
+    if ((used >> op & 1) == 0) {
+      fail_msg("no random graph has operation %u", op);
+    }
+  }
+}
+
+static void passes_keep_the_values(void **state) {
+  (void)state;
+  struct program_options plain = options("reference", DTYPE_F64, PROGRAM_PLAIN);
+  struct program_options full = options("reference", DTYPE_F64, 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &plain, 0, &full, 0, 1e-12);
+  }
+}
+
+static void staging_keeps_the_values(void **state) {
+  (void)state;
+  struct program_options full = options("reference", DTYPE_F64, 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &full, 0, &full, 1, 1e-12);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(all_operations_are_covered),
+      cmocka_unit_test(passes_keep_the_values),
+      cmocka_unit_test(staging_keeps_the_values),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
