@@ -13,7 +13,8 @@
 
 #define TYPE_BYTE 0x08
 #define TYPE_SHORT 0x0B
-#define LARGEST_FILE INT64_C(0x1000000000) /* of elements: 64 GiB; more is a broken header */
+#define LARGEST_FILE INT64_C(0x1000000000) /* elements: 64 GiB; more is a broken header */
+#define LARGEST_IMAGE INT64_C(0x1000000)   /* pixels */
 
 struct idx {
   const tier_host *host;
@@ -63,6 +64,26 @@ static int32_t read_bytes(const tier_host *host, const char *path, gzFile file, 
                         damaged ? reason : "");
     }
     done += got;
+  }
+  return TIER_OK;
+}
+
+/* Reads `size` bytes into a new array. It grows with what is read, so that a header cannot claim
+ * memory for elements that the file does not have. */
+static int32_t read_elements(const tier_host *host, const char *path, gzFile file, int64_t size,
+                             unsigned char **elements) {
+  int64_t capacity = 0;
+  while (capacity < size) {
+    int64_t more = capacity == 0 ? 1 << 24 : capacity;
+    int64_t larger = more < size - capacity ? capacity + more : size;
+    unsigned char *grown = realloc(*elements, (size_t)larger);
+    if (grown == NULL) {
+      return tier_failf(host, TIER_E_MEMORY, "%s: no memory for its %lld bytes", path,
+                        (long long)size);
+    }
+    *elements = grown;
+    TIER_TRY(read_bytes(host, path, file, grown + capacity, larger - capacity));
+    capacity = larger;
   }
   return TIER_OK;
 }
@@ -162,6 +183,11 @@ static int32_t look_at_headers(struct idx *d) {
   d->rows = h.dims[0];
   d->height = h.dims[1];
   d->width = h.dims[2];
+  if (d->height * d->width > LARGEST_IMAGE) {
+    return tier_failf(d->host, TIER_E_DATA,
+                      "%s: its header says that images have %lld x %lld pixels", d->images,
+                      (long long)d->height, (long long)d->width);
+  }
   if (d->labels != NULL) {
     TIER_TRY(look_at(d->host, d->labels, 1, 1, &h));
     if (h.dims[0] != d->rows) {
