@@ -157,12 +157,8 @@ static int32_t read_whole(const tier_host *host, const char *path, int32_t rank,
   for (int32_t i = 0; status >= 0 && i < rank; i++) {
     size *= h->dims[i];
   }
-  if (status >= 0 && (*elements = malloc((size_t)size)) == NULL) {
-    status =
-        tier_failf(host, TIER_E_MEMORY, "%s: no memory for its %lld bytes", path, (long long)size);
-  }
   if (status >= 0) {
-    status = read_bytes(host, path, file, *elements, size);
+    status = read_elements(host, path, file, size, elements);
   }
   if (status >= 0) {
     status = read_end(host, path, file);
