@@ -1,6 +1,5 @@
 /* Reverse mode: one pass from y down, each value's cotangent complete before it is passed on. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "diff/diff.h"
@@ -39,7 +38,7 @@ static int flows_on(const struct graph *g, tier_value v, const uint8_t *marks) {
 
 int32_t diff_gradient(struct graph *g, tier_value y, tier_value cotangent, const tier_value *xs,
                       uint32_t count, tier_value *outputs) {
-  memset(outputs, 0, count * sizeof *outputs);
+  graph_clear(outputs, count);
   TIER_TRY(g->status);
   TIER_TRY(reach_check(g, &y, 1, "gradient: y"));
   TIER_TRY(reach_check(g, xs, count, "gradient: x"));

@@ -1,6 +1,5 @@
 /* Forward mode: one pass up, over what depends on xs and is used by ys. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "diff/diff.h"
@@ -39,7 +38,7 @@ static int32_t check(struct graph *g, const tier_value *ys, uint32_t y_count, co
 
 int32_t diff_jvp(struct graph *g, const tier_value *ys, uint32_t y_count, const tier_value *xs,
                  const tier_value *tangents, uint32_t x_count, tier_value *outputs) {
-  memset(outputs, 0, y_count * sizeof *outputs);
+  graph_clear(outputs, y_count);
   TIER_TRY(check(g, ys, y_count, xs, tangents, x_count));
   tier_value last = 0;
   for (uint32_t i = 0; i < y_count; i++) {

@@ -150,6 +150,10 @@ static int32_t check_call(struct graph *g, uint32_t op, const tier_value *inputs
     return graph_fail(g, op, NULL, 0, "tier_attributes.struct_size is %u, below %zu",
                       a->struct_size, ATTRIBUTES_SIZE);
   }
+  if (a != NULL &&
+      ((a->int_count != 0 && a->ints == NULL) || (a->real_count != 0 && a->reals == NULL))) {
+    return graph_fail(g, op, NULL, 0, "a count of attributes is given, but no numbers");
+  }
   if (operation->inputs < 0 ? count == 0 : count != (uint32_t)operation->inputs) {
     return graph_fail(g, op, inputs, count, "takes %d %s, got %u", abs(operation->inputs),
                       operation->inputs < 0 ? "or more inputs" : "inputs", count);
@@ -228,7 +232,7 @@ static int32_t fill_zeros(struct graph *g, const tier_value *likes, uint32_t cou
 static int32_t gradient(tier_graph *face, tier_value y, tier_value cotangent, const tier_value *xs,
                         uint32_t count, tier_value *outputs) {
   struct graph *g = graph_of(face);
-  memset(outputs, 0, count * sizeof *outputs);
+  graph_clear(outputs, count);
   if (transforms.gradient == NULL) {
     return no_transforms(g);
   }
@@ -239,7 +243,7 @@ static int32_t gradient(tier_graph *face, tier_value y, tier_value cotangent, co
 static int32_t jvp(tier_graph *face, const tier_value *ys, uint32_t y_count, const tier_value *xs,
                    const tier_value *tangents, uint32_t x_count, tier_value *outputs) {
   struct graph *g = graph_of(face);
-  memset(outputs, 0, y_count * sizeof *outputs);
+  graph_clear(outputs, y_count);
   if (transforms.jvp == NULL) {
     return no_transforms(g);
   }

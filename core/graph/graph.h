@@ -99,6 +99,11 @@ struct graph_transforms {
 };
 void graph_set_transforms(struct graph_transforms t);
 
+static inline void graph_clear(tier_value *values, uint32_t count) { /* to null values */
+  for (uint32_t i = 0; i < count; i++) {
+    values[i] = 0;
+  }
+}
 /* For the rules: element-wise forms where the null value means zero. */
 tier_value graph_add(struct graph *g, tier_value a, tier_value b); /* either may be 0 */
 

@@ -95,7 +95,7 @@ static void matmul(const struct array *a, const struct array *b, const int64_t *
   int32_t r = out->rank;
   int64_t inner = a->dims[flags[0] ? r - 2 : r - 1];
   for (int64_t e = 0; e < array_size(out); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     int64_t ia[TIER_MAX_RANK];
     int64_t ib[TIER_MAX_RANK];
     double sum = 0;
@@ -115,7 +115,7 @@ static void matmul(const struct array *a, const struct array *b, const int64_t *
 
 static void broadcast(const struct array *x, struct array *out) {
   for (int64_t e = 0; e < array_size(out); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     unravel(out, e, index);
     for (int32_t i = 0; i < x->rank; i++) {
       index[i] = x->dims[i] == 1 ? 0 : index[i];
@@ -126,7 +126,7 @@ static void broadcast(const struct array *x, struct array *out) {
 
 static void permute(const struct array *x, const int64_t *axes, struct array *out) {
   for (int64_t e = 0; e < array_size(out); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     int64_t from[TIER_MAX_RANK];
     unravel(out, e, index);
     for (int32_t i = 0; i < x->rank; i++) {
@@ -138,7 +138,7 @@ static void permute(const struct array *x, const int64_t *axes, struct array *ou
 
 static void slice(const struct array *x, const int64_t *ints, struct array *out) {
   for (int64_t e = 0; e < array_size(out); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     unravel(out, e, index);
     for (int32_t i = 0; i < x->rank; i++) {
       index[i] = ints[i] + index[i] * ints[2 * x->rank + i];
@@ -150,7 +150,7 @@ static void slice(const struct array *x, const int64_t *ints, struct array *out)
 /* Element e of x goes to low + e (interior + 1); the rest is 0 already. */
 static void pad(const struct array *x, const int64_t *ints, struct array *out) {
   for (int64_t e = 0; e < array_size(x); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     unravel(x, e, index);
     for (int32_t i = 0; i < x->rank; i++) {
       index[i] = ints[i] + index[i] * (ints[2 * x->rank + i] + 1);
@@ -163,7 +163,7 @@ static void concat(const struct array *const *in, uint32_t count, int64_t axis, 
   int64_t start = 0;
   for (uint32_t j = 0; j < count; j++) {
     for (int64_t e = 0; e < array_size(in[j]); e++) {
-      int64_t index[TIER_MAX_RANK];
+      int64_t index[TIER_MAX_RANK] = {0};
       unravel(in[j], e, index);
       index[axis] += start;
       *at(out, index) = in[j]->data[e];
@@ -174,7 +174,7 @@ static void concat(const struct array *const *in, uint32_t count, int64_t axis, 
 
 static void sum(const struct array *x, const int64_t *axes, uint32_t count, struct array *out) {
   for (int64_t e = 0; e < array_size(x); e++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     int64_t kept[TIER_MAX_RANK];
     int32_t rank = 0;
     unravel(x, e, index);
@@ -260,7 +260,9 @@ static void shape_of(uint32_t op, const int64_t *ints, uint32_t int_count,
     case TIER_OP_RESHAPE:
     case TIER_OP_BROADCAST:
       out->rank = (int32_t)(int_count - skip);
-      memcpy(out->dims, ints + skip, (size_t)out->rank * sizeof *ints);
+      for (int32_t i = 0; i < out->rank; i++) {
+        out->dims[i] = ints[(int32_t)skip + i];
+      }
       break;
     case TIER_OP_MATMUL:
       out->dims[r - 2] = x->dims[ints[0] ? r - 1 : r - 2];
@@ -330,7 +332,7 @@ static void constant(const double *reals, uint32_t count, struct array *out) {
 
 static void iota(int64_t axis, struct array *out) {
   for (int64_t k = 0; k < array_size(out); k++) {
-    int64_t index[TIER_MAX_RANK];
+    int64_t index[TIER_MAX_RANK] = {0};
     unravel(out, k, index);
     out->data[k] = (double)index[axis];
   }

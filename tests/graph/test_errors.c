@@ -260,8 +260,13 @@ static void attributes_of_another_size_are_refused(void **state) {
   assert_string_equal(g->failure, "constant: tier_attributes.struct_size is 8, below 32");
   graph_free(g);
   g = graph_new();
+  a = (tier_attributes){.struct_size = sizeof a, .int_count = 1, .real_count = 1, .reals = &one};
+  assert_int_equal(g->face.api->emit(&g->face, TIER_OP_CONSTANT, NULL, 0, &a), 0);
+  assert_string_equal(g->failure, "constant: a count of attributes is given, but no numbers");
+  graph_free(g);
+  g = graph_new();
   tier_value x = input_real(g, NULL, 0);
-  a.struct_size = sizeof a;
+  a.int_count = 0;
   assert_int_equal(g->face.api->emit(&g->face, TIER_OP_EXP, &x, 1, &a), 0);
   assert_string_equal(g->failure, "exp: takes no real attributes: ()");
   graph_free(g);
