@@ -498,6 +498,10 @@ int32_t problem_curvature(struct problem *p, size_t level, int iterations, doubl
   return fail(TIER_E_INVALID, "no level has \"through\" to level \"%s\"", p->m->levels[level].name);
 }
 
+int problem_has_step(const struct problem *p, size_t level) {
+  return p->levels[level].stepper != NULL;
+}
+
 /* ---- facts ---- */
 
 void problem_files(const struct problem *p,
