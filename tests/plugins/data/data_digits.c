@@ -116,15 +116,15 @@ static void without_distortion_and_noise_a_class_has_three_pictures(void **state
 
 /* ---- how hard it is ------------------------------------------------------------------------  */
 
-#define TRAIN 1000
-#define TEST 500
+#define TRAIN 600
+#define TEST 400
 
 /* Multinomial logistic regression by gradient descent with momentum; x (TRAIN, 784), w (10, 785).
  */
 static void fit_linear(const double *x, const int32_t *y, double *w) {
   double *g = memory_alloc(10 * 785, sizeof *g);
   double *v = memory_alloc(10 * 785, sizeof *v);
-  for (int step = 0; step < 60; step++) {
+  for (int step = 0; step < 50; step++) {
     for (int64_t k = 0; k < 10 * 785; k++) {
       g[k] = 1e-3 * w[k];
     }
@@ -174,7 +174,7 @@ static double accuracy_of(const double *x, const int32_t *y, const double *w) {
   return (double)right / TEST;
 }
 
-/* With 1,000 rows; 2,000 give 0.89 and 6,000 0.92 (an MLP 784-128-10: 0.93 and 0.96). */
+/* With 600 rows; 2,000 give 0.89 and 6,000 0.92 (an MLP 784-128-10: 0.93 and 0.96). */
 static void a_linear_classifier_learns_but_not_all(void **state) {
   (void)state;
   struct data *d = digits(TRAIN + TEST, 9);
@@ -184,7 +184,7 @@ static void a_linear_classifier_learns_but_not_all(void **state) {
   fit_linear(x, y, w);
   double accuracy = accuracy_of(x + TRAIN * 784, y + TRAIN, w);
   print_message("linear classifier, %d rows: accuracy %.3f\n", TRAIN, accuracy);
-  assert_true(accuracy > 0.78 && accuracy < 0.95);
+  assert_true(accuracy > 0.75 && accuracy < 0.95);
   free(x);
   free(y);
   free(w);
