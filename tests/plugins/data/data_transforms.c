@@ -272,6 +272,7 @@ static void label_noise_replaces_the_given_fraction(void **state) {
   int32_t *wrong = all_integers(d, "wrong");
   int64_t changed = 0;
   int64_t shifts[10] = {0};
+  int64_t drawn[10] = {0};
   for (int64_t i = 0; i < n; i++) {
     assert_int_equal(y_true[i], truth[i]);
     assert_int_equal(wrong[i], y[i] != y_true[i]);
@@ -279,11 +280,16 @@ static void label_noise_replaces_the_given_fraction(void **state) {
     assert_in_range(y[i], 0, 9);
     changed += wrong[i];
     shifts[(y[i] - y_true[i] + 10) % 10]++;
+    drawn[y[i]] += wrong[i];
   }
   assert_true(fabs((double)changed - 0.3 * (double)n) < 5 * sqrt(0.3 * 0.7 * (double)n));
   for (int k = 1; k < 10; k++) { /* any other class is equally likely */
     double expected = (double)changed / 9;
     assert_true(fabs((double)shifts[k] - expected) < 5 * sqrt(expected));
+  }
+  for (int c = 0; c < 10; c++) {
+    double expected = (double)changed / 10;
+    assert_true(fabs((double)drawn[c] - expected) < 5 * sqrt(expected));
   }
   free(truth);
   free(y);
