@@ -4,7 +4,8 @@
  * numbers, then the elements, row-major (LeCun, Cortes, Burges, "The MNIST database"). Images are
  * unsigned bytes of rank 3 (count, height, width); labels are unsigned bytes or big-endian 16-bit
  * integers (Omniglot) of rank 1. x is a flat row in [0, 1], byte / 255. `describe` reads headers;
- * `open` reads the files. */
+ * `open` reads the files. Elements beyond those announced are an error; bytes after the end of a
+ * gzip stream (padding) are ignored, as gzip does: its checksum has been verified by then. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
