@@ -225,13 +225,16 @@ static double gap(double a, double b) {
   return distance(&a, &b, 1);
 }
 
-/* 3: <c, J v> = <J^T c, v>. */
-static void measure_adjoint(struct check *k, struct identity_report *r) {
+/* 3: <c, J v> = <J^T c, v> for count of the xs, from `first` on; the others stand still. */
+static void measure_adjoint(struct check *k, uint32_t first, uint32_t count,
+                            struct identity_report *r) {
+  const tier_value *xs = k->xs + first;
+  const tier_value *v = k->v + first;
   tier_value back[MOST];
   tier_value forward = 0;
-  (void)diff_gradient(k->g, k->y, k->c, k->xs, k->moving, back);
-  (void)diff_jvp(k->g, &k->y, 1, k->xs, k->v, k->moving, &forward);
-  r->adjoint = fmax(r->adjoint, gap(inner(k, &forward, &k->c, 1), inner(k, back, k->v, k->moving)));
+  (void)diff_gradient(k->g, k->y, k->c, xs, count, back);
+  (void)diff_jvp(k->g, &k->y, 1, xs, v, count, &forward);
+  r->adjoint = fmax(r->adjoint, gap(inner(k, &forward, &k->c, 1), inner(k, back, v, count)));
 }
 
 /* The gradient of L(x) = sum c y + y^2 / 2: J^T (c + y). */
@@ -320,7 +323,10 @@ struct identity_report identities_measure(const struct example *e, int broadcast
     fill(&k, &r);
     measure_value(&k, &report);
     measure_vjp(&k, &report);
-    measure_adjoint(&k, &report);
+    measure_adjoint(&k, 0, k.moving, &report);
+    for (uint32_t i = 0; i < k.moving; i++) {
+      measure_adjoint(&k, i, 1, &report);
+    }
     measure_hessian(&k, &report);
   }
   for (uint32_t i = 0; i < k.input_count; i++) {

@@ -95,6 +95,8 @@ static void depends_follows_differentiable_paths(void **state) {
   assert_int_equal(diff_depends(s.g, held, s.x), 0);
   assert_int_equal(diff_depends(s.g, compared, s.x), 0);
   assert_int_equal(diff_depends(s.g, tier_add(s.face, held, s.z), s.z), 1);
+  assert_int_equal(diff_depends(s.g, 0, s.x), 0);
+  assert_int_equal(diff_depends(s.g, s.g->count, s.x), 0);
   graph_free(s.g);
 }
 
@@ -253,6 +255,11 @@ static void shapes_and_types_are_checked(void **state) {
   assert_int_equal(s.face->api->gradient(s.face, 0, 0, &s.x, 1, &out), TIER_E_INVALID);
   assert_int_equal(out, 0);
   expect_failure(s.g, "gradient: y 1 is not a real value of this graph");
+
+  s = scalars_new();
+  v = s.g->count;
+  assert_int_equal(diff_gradient(s.g, s.x, 0, &v, 1, &out), TIER_E_INVALID);
+  expect_failure(s.g, "gradient: x 1 is not a real value of this graph");
 
   s = scalars_new();
   v = 1000;

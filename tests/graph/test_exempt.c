@@ -260,6 +260,32 @@ static void constants_and_iota(void **state) {
   graph_free(l.g);
 }
 
+/* Nothing gathered from nothing, and nothing added into nothing, is legal. */
+static void empty_arrays_pass(void **state) {
+  (void)state;
+  const int64_t none = 0;
+  struct graph *g = graph_new();
+  tier_value x = input_real(g, &none, 1);
+  tier_value index = input_i32(g, &none, 1);
+  tier_value picked = tier_gather(&g->face, x, index, 0);
+  tier_value added = tier_scatter_add(&g->face, picked, index, 0, 0);
+  tier_value spread = tier_scatter_add(&g->face, picked, index, 0, 2);
+  tier_value total = tier_sum_all(&g->face, added);
+  const tier_value inputs[2] = {x, index};
+  const double *const data[2] = {(const double[1]){0}, (const double[1]){0}};
+  double out[2] = {9, 9};
+  assert_int_equal(graph_status(g), TIER_OK);
+  assert_int_equal(size_of(g, added), 0);
+  evaluate_one(g, inputs, 2, data, total, out);
+  assert_true(out[0] == 0);
+  evaluate_one(g, inputs, 2, data, spread, out);
+  assert_true(out[0] == 0 && out[1] == 0);
+  tier_value slope = 0;
+  assert_int_equal(diff_gradient(g, total, 0, &x, 1, &slope), TIER_OK);
+  assert_int_equal(size_of(g, slope), 0);
+  graph_free(g);
+}
+
 /* ---- random ---- */
 
 #define DRAWS 20000
@@ -313,6 +339,8 @@ static void random_numbers_depend_on_key_stream_and_index_only(void **state) {
   assert_memory_equal(base, other, sizeof base);
   draws_of(TIER_NORMAL, 1, key, (const int64_t[]){7}, 1, other);
   assert_memory_equal(base, other, 7 * sizeof *base);
+  draws_of(TIER_NORMAL, 1, key, NULL, 0, other); /* a scalar */
+  assert_memory_equal(base, other, sizeof *base);
   draws_of(TIER_NORMAL, 2, key, (const int64_t[]){24}, 1, other);
   assert_true(distance(base, other, 24) > 0.1);
   for (int word = 0; word < 4; word++) {
@@ -339,6 +367,7 @@ int main(void) {
       cmocka_unit_test(argmax_and_argsort_go_along_their_axis),
       cmocka_unit_test(stop_gradient_holds_constant),
       cmocka_unit_test(constants_and_iota),
+      cmocka_unit_test(empty_arrays_pass),
       cmocka_unit_test(random_numbers_have_their_distribution),
       cmocka_unit_test(random_numbers_depend_on_key_stream_and_index_only),
   };

@@ -179,6 +179,8 @@ static const struct example examples[] = {
     MOVE("patches", TIER_OP_PATCHES, SHAPE(2, 4, 5, 2), SHAPE(2, 3, 4, 8), 2, 2, 1, 1, 0, 0, 0, 0),
     MOVE("patches, steps and border", TIER_OP_PATCHES, SHAPE(2, 5, 4, 1), SHAPE(2, 3, 2, 6), 3, 2,
          2, 3, 1, 1, 1, 0),
+    MOVE("patches, one place", TIER_OP_PATCHES, SHAPE(2, 2, 3, 1), SHAPE(2, 1, 1, 6), 2, 3, 1, 1, 0,
+         0, 0, 0),
     MOVE("fold", TIER_OP_FOLD, SHAPE(2, 3, 4, 8), SHAPE(2, 4, 5, 2), 4, 5, 2, 2, 1, 1, 0, 0, 0, 0),
     MOVE("fold, steps and border", TIER_OP_FOLD, SHAPE(2, 3, 2, 6), SHAPE(2, 5, 4, 1), 5, 4, 3, 2,
          2, 3, 1, 1, 1, 0),
