@@ -1,4 +1,5 @@
 /* The table that plugins are given, and what the layers offer through it. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -25,10 +26,9 @@ void host_offer(const char *interface_id, const void *interface) {
   while (i < offer_count && strcmp(offers[i].id, interface_id) != 0) {
     i++;
   }
-  if (i < MAX_OFFERS) {
-    offers[i] = (struct offer){interface_id, interface};
-    offer_count = i == offer_count ? i + 1 : offer_count;
-  }
+  assert(i < MAX_OFFERS);
+  offers[i] = (struct offer){interface_id, interface};
+  offer_count = i == offer_count ? i + 1 : offer_count;
 }
 
 static const void *get(const tier_host *host, const char *interface_id) {

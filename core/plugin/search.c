@@ -40,10 +40,10 @@ static char *own_folder(void) {
     folder = file_exists(mark) ? path_join(self, "plugins") : NULL;
     free(mark);
   }
-  free(self);
-  char *real = realpath(folder != NULL ? folder : TIER_PLUGIN_DIR, NULL);
+  char *real = folder != NULL ? realpath(folder, NULL) : NULL;
   free(folder);
-  return real;
+  free(self);
+  return real != NULL ? real : realpath(TIER_PLUGIN_DIR, NULL);
 }
 
 /* Is the file or folder at `path` the folder `own`, or below it? */

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -90,6 +91,31 @@ static void empty_entries_are_ignored_and_files_taken_once(void **state) {
   registry_close(r);
 }
 
+/* Our own folder is found from a test's place in the build folder, and its plugins are trusted by
+ * whatever path they are reached. */
+static void plugins_of_the_build_are_our_own(void **state) {
+  (void)state;
+  char *link = memory_format("/tmp/tier-test-link-%d", (int)getpid());
+  (void)unlink(link);
+  assert_int_equal(symlink(BUILD_PLUGINS, link), 0);
+  char *path = memory_format("%s:%s", link, SAMPLE);
+  struct registry *r = open_with(path);
+  size_t own = 0;
+  const struct component *c = NULL;
+  for (size_t i = 0; (c = registry_component(r, i)) != NULL; i++) {
+    assert_int_equal(c->plugin->own, strcmp(c->plugin->path, SAMPLE) != 0);
+    own += c->plugin->own != 0;
+  }
+  registry_close(r);
+  assert_int_equal(unlink(link), 0);
+  free(path);
+  free(link);
+  if (own == 0) {
+    print_message("no plugin was built yet\n");
+    skip();
+  }
+}
+
 static void a_missing_folder_is_told(void **state) {
   (void)state;
   struct registry *r = NULL;
@@ -172,6 +198,7 @@ int main(void) {
       cmocka_unit_test(lists_in_order_of_kind_and_id),
       cmocka_unit_test(names_are_for_suggestions),
       cmocka_unit_test(empty_entries_are_ignored_and_files_taken_once),
+      cmocka_unit_test(plugins_of_the_build_are_our_own),
       cmocka_unit_test(a_missing_folder_is_told),
       cmocka_unit_test(the_environment_adds_a_path),
       cmocka_unit_test(a_copy_is_a_duplicate_that_names_both_files),
