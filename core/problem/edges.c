@@ -257,7 +257,7 @@ static int32_t extra_stepper(tier_edge *e, const tier_instance *step) {
 
 static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
   struct level *l = e->lower;
-  int64_t level_step = t < l->steps ? t : l->steps - 1;
+  int64_t level_step = level_copy(l, t);
   TIER_TRY(level_draw(l));
   l->binding.level_step = level_step;
   TIER_TRY(level_gradient(l));
@@ -341,7 +341,7 @@ static int32_t at_solution(tier_edge *e, tier_record *r, int64_t draw, int64_t b
   o->w = vector_view(e->lower->w->data, e->lower->over.size);
   o->stream = e->stream;
   o->draw = e->pullbacks * DRAWS_APART + draw;
-  o->level_step = e->lower->taken > 0 ? e->lower->taken - 1 : 0;
+  o->level_step = level_copy(e->lower, e->lower->taken - 1);
   return TIER_OK;
 }
 

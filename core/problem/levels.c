@@ -230,8 +230,13 @@ struct point level_point(const struct level *l) {
       .binding = &l->binding, .level = l, .w = l->w->data, .serial = l->binding.serial};
 }
 
+int64_t level_copy(const struct level *l, int64_t step) {
+  int64_t last = l->steps > 0 ? l->steps - 1 : INT64_MAX;
+  return step < 0 ? 0 : step < last ? step : last;
+}
+
 int32_t level_draw(struct level *l) {
-  l->binding.level_step = l->taken;
+  l->binding.level_step = level_copy(l, l->taken);
   int32_t status = binding_draw(l->p, &l->binding, l->stream, l->draws);
   l->draws++;
   return status < 0 ? fail_at(&l->declared->place, status) : TIER_OK;
@@ -392,7 +397,7 @@ static int32_t step_once(struct level *l, double tolerance, tier_record *record,
     return TIER_OK;
   }
   if (record != NULL) {
-    TIER_TRY(tape_push(record, l, l->state, l->taken));
+    TIER_TRY(tape_push(record, l, l->state, l->binding.level_step));
   }
   TIER_TRY(level_update(l));
   l->taken++;

@@ -17,6 +17,8 @@ void level_free(struct level *l);
 int32_t level_run(struct level *l, tier_record *record);
 /* Up to `steps` more steps of its optimizer, without restarting, until `tolerance`. */
 int32_t level_continue(struct level *l, int64_t steps, double tolerance, tier_record *record);
+/* Which copy of a variable `per` this level is in play at a step: past the end, the last one. */
+int64_t level_copy(const struct level *l, int64_t step);
 /* Draws the rows of its next step. */
 int32_t level_draw(struct level *l);
 /* Where the level's own objective is evaluated now. */
