@@ -1,0 +1,202 @@
+/* tier.vector/1 and state arrays, against plain loops. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "backend/backend.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "support.h"
+
+#define V (&vector_interface)
+
+static const int64_t sizes[] = {0, 1, 7, 16384, 16385, 100003, 2000000};
+#define SIZES (int)(sizeof sizes / sizeof sizes[0])
+
+static tier_vector *random_vector(int64_t n, uint64_t draw) {
+  tier_vector *x = vector_new(n);
+  assert_non_null(x);
+  V->normal(x, 5, draw);
+  return x;
+}
+
+static void operations_equal_plain_loops(void **state) {
+  (void)state;
+  for (int32_t dtype = DTYPE_F32; dtype <= DTYPE_F64; dtype++) {
+    double eps = dtype == DTYPE_F32 ? 0x1p-23 : 0x1p-52;
+    use_dtype(dtype);
+    assert_true(V->epsilon() == eps);
+    for (int k = 0; k < SIZES - 1; k++) {
+      int64_t n = sizes[k];
+      tier_vector *x = random_vector(n, 0);
+      tier_vector *y = random_vector(n, 1);
+      tier_vector *z = vector_new(n);
+      double sum = 0.0;
+      double most = 0.0;
+      assert_int_equal(V->size(x), n);
+      V->copy(y, z);
+      V->axpy(-0.75, x, z);
+      V->axpby(2.0, x, 0.5, z); /* z = 2 x + (y - 0.75 x) / 2 */
+      V->scale(-3.0, z);
+      for (int64_t i = 0; i < n; i++) {
+        double a = element(x, i);
+        double b = element(y, i);
+        double expected = -3.0 * (2.0 * a + 0.5 * (b - 0.75 * a));
+        assert_near(element(z, i), expected, 8.0 * eps * (fabs(a) + fabs(b) + 1.0) * 6.0);
+        assert_near(a, random_normal(5, 0, (uint64_t)i), eps * fabs(a));
+        sum += a * b;
+        most = fmax(most, fabs(a));
+      }
+      assert_near(V->dot(x, y), sum, 1e-12 * (double)(n + 1));
+      assert_near(V->norm(x), sqrt(V->dot(x, x)), 0.0);
+      assert_near(V->max_abs(x), most, 0.0);
+      assert_int_equal(V->finite(x), 1);
+      V->axpby(2.0, x, 0.0, x); /* y may be x */
+      assert_near(V->max_abs(x), 2.0 * most, 0.0);
+      vector_free(x);
+      vector_free(y);
+      vector_free(z);
+    }
+  }
+  use_dtype(DTYPE_F64);
+}
+
+/* The same bits with any number of threads. */
+static void sums_do_not_depend_on_threads(void **state) {
+  (void)state;
+  for (int32_t dtype = DTYPE_F32; dtype <= DTYPE_F64; dtype++) {
+    for (int k = 2; k < SIZES; k++) {
+      double dots[5];
+      double norms[5];
+      double elements[5];
+      for (int threads = 0; threads <= 4; threads++) { /* 0: no pool at all */
+        struct threads *pool = NULL;
+        if (threads > 0) {
+          assert_ok(threads_new(threads, &pool));
+        }
+        vector_configure(dtype, pool);
+        tier_vector *x = random_vector(sizes[k], 2);
+        tier_vector *y = random_vector(sizes[k], 3);
+        V->axpy(0.3, x, y);
+        dots[threads] = V->dot(x, y);
+        norms[threads] = V->norm(y);
+        elements[threads] = element(y, sizes[k] - 1);
+        assert_true(dots[threads] == dots[0]);
+        assert_true(norms[threads] == norms[0]);
+        assert_true(elements[threads] == elements[0]);
+        vector_free(x);
+        vector_free(y);
+        threads_free(pool);
+      }
+    }
+  }
+  use_dtype(DTYPE_F64);
+}
+
+static void norm_does_not_overflow(void **state) {
+  (void)state;
+  const double sizes_of_element[4] = {1e-200, 1e200, 1e-300, 1e300};
+  for (int k = 0; k < 4; k++) {
+    double values[4] = {3.0, 4.0, 0.0, 0.0};
+    for (int i = 0; i < 4; i++) {
+      values[i] *= sizes_of_element[k];
+    }
+    tier_vector *x = vector_of(values, 4);
+    assert_near(V->norm(x) / sizes_of_element[k], 5.0, 1e-14);
+    vector_free(x);
+  }
+  use_dtype(DTYPE_F32);
+  const double large[2] = {3e38, 3e38}; /* squares overflow in f32 */
+  tier_vector *x = vector_of(large, 2);
+  assert_near(V->norm(x) / 3e38, sqrt(2.0), 1e-6);
+  vector_free(x);
+  use_dtype(DTYPE_F64);
+}
+
+static void what_is_not_finite_is_seen(void **state) {
+  (void)state;
+  const double bad[3] = {NAN, INFINITY, -INFINITY};
+  for (int32_t dtype = DTYPE_F32; dtype <= DTYPE_F64; dtype++) {
+    use_dtype(dtype);
+    for (int k = 0; k < 3; k++) {
+      tier_vector *x = random_vector(50000, 0);
+      V->write(x, 49999, 1, &bad[k]);
+      assert_int_equal(V->finite(x), 0);
+      assert_true(k == 0 ? isnan(V->max_abs(x)) : isinf(V->max_abs(x)));
+      assert_true(k == 0 ? isnan(V->norm(x)) : isinf(V->norm(x)));
+      tier_vector *y = vector_new(50000);
+      V->axpby(1.0, y, 0.0, x); /* b = 0 does not read what x holds */
+      assert_int_equal(V->finite(x), 1);
+      vector_free(x);
+      vector_free(y);
+    }
+  }
+  use_dtype(DTYPE_F64);
+}
+
+static void signs_are_plus_and_minus_one(void **state) {
+  (void)state;
+  const int64_t n = 100000;
+  tier_vector *x = vector_new(n);
+  double sum = 0.0;
+  V->signs(x, 9, 0);
+  for (int64_t i = 0; i < n; i++) {
+    assert_true(fabs(element(x, i)) == 1.0);
+    sum += element(x, i);
+  }
+  assert_near(sum / (double)n, 0.0, 0.02);
+  vector_free(x);
+}
+
+static void a_view_borrows_its_data(void **state) {
+  (void)state;
+  double data[3] = {1.0, 2.0, 3.0};
+  tier_vector *x = vector_view(data, 3);
+  V->scale(2.0, x);
+  vector_free(x);
+  assert_true(data[0] == 2.0 && data[1] == 4.0 && data[2] == 6.0);
+}
+
+static void a_vector_that_is_too_large_is_null(void **state) {
+  (void)state;
+  assert_null(vector_new(INT64_MAX / 4));
+  error_clear();
+  assert_null(vector_new(-1));
+  error_clear();
+}
+
+static void state_arrays_are_found_by_name(void **state) {
+  (void)state;
+  struct state *s = state_new();
+  const tier_state_1_host *api = s->face.api;
+  assert_ok(api->vector(&s->face, "pairs", 3));
+  assert_ok(api->doubles(&s->face, "weights", 2));
+  assert_ok(api->integers(&s->face, "counts", 1));
+  assert_int_equal(api->get_vector(&s->face, "pairs")->size, 3);
+  V->fill(api->get_vector(&s->face, "pairs"), 7.0);
+  api->get_doubles(&s->face, "weights")[1] = 2.5;
+  api->get_integers(&s->face, "counts")[0] = -4;
+  assert_true(element(api->get_vector(&s->face, "pairs"), 2) == 7.0);
+  state_zero(s);
+  assert_true(V->max_abs(api->get_vector(&s->face, "pairs")) == 0.0);
+  assert_true(api->get_doubles(&s->face, "weights")[1] == 0.0);
+  assert_int_equal(api->get_integers(&s->face, "counts")[0], 0);
+  assert_null(api->get_vector(&s->face, "weights")); /* another type */
+  error_clear();
+  assert_fails(api->doubles(&s->face, "pairs", 1), TIER_E_PLUGIN, "declared twice");
+  state_free(s);
+  state_free(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(operations_equal_plain_loops),
+      cmocka_unit_test(sums_do_not_depend_on_threads),
+      cmocka_unit_test(norm_does_not_overflow),
+      cmocka_unit_test(what_is_not_finite_is_seen),
+      cmocka_unit_test(signs_are_plus_and_minus_one),
+      cmocka_unit_test(a_view_borrows_its_data),
+      cmocka_unit_test(a_vector_that_is_too_large_is_null),
+      cmocka_unit_test(state_arrays_are_found_by_name),
+  };
+  return cmocka_run_group_tests(tests, open_plugins, close_plugins);
+}
