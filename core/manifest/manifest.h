@@ -248,6 +248,13 @@ void manifest_free(struct manifest *m);
 /* Computes m->identity: needs the plugins' hashes. */
 void manifest_identity(struct manifest *m);
 
+/* What `tier validate` and the start of every run do: binds every variant (so that no error shows
+ * up hours later), and warns of names that no variant uses. An error of a variant that the base
+ * does not have says which variant it is in. Returns what manifest_bind would for the base; what
+ * only keeps a variant from running is SEVERITY_UNSUPPORTED and no failure. */
+int32_t manifest_validate(struct manifest_file *f, const struct registry *registry,
+                          const struct manifest_sets *sets, struct diagnostics *d);
+
 /* The argument at a slot, or NULL if it has none (not written and no default). */
 const struct argument *application_argument(const struct application *a, const char *slot);
 

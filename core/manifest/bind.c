@@ -1,0 +1,294 @@
+/* From a file and a variant to a bound manifest. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "manifest/variants.h"
+
+/* One job: which variant of which file, with what from the command line. */
+struct job {
+  const struct manifest_file *file;
+  size_t variant;
+  const struct manifest_sets *sets;
+  const char *edge; /* with an estimator: the edge to replace, or NULL: the only one */
+  const char *estimator;
+  struct text *skipped;
+  char *used; /* one flag a name, or NULL: what is used is marked here, too */
+};
+
+/* ---- the first pass: shorthand without a word about errors ---- */
+
+static void write_out_quietly(struct reader *r) {
+  struct diagnostics *d = r->diagnostics;
+  r->diagnostics = NULL;
+  names_collect(r);
+  shorthand_write_out(r);
+  r->diagnostics = d;
+}
+
+/* ---- --set ---- */
+
+/* "path=JSON"; what is not JSON is text. */
+static int parse_set(struct reader *r, const char *item, struct override *o) {
+  const char *equals = strchr(item, '=');
+  const char *file = arena_format(r->arena, "--set %s", item);
+  if (equals == NULL || equals == item) {
+    diagnostics_add(r->diagnostics, SEVERITY_ERROR, file, 1, 1, "",
+                    "write --set path=value, such as --set levels.outer.steps=10",
+                    "\"%s\" is no path=value", item);
+    return 0;
+  }
+  const char *text = equals + 1;
+  *o = (struct override){.path = arena_text_n(r->arena, item, (size_t)(equals - item))};
+  if (json_parse(r->arena, file, text, strlen(text), &o->value) < 0) {
+    error_clear();
+    o->value = json_make_text(r->arena, text);
+    o->value->file = file;
+    o->value->line = 1;
+    o->value->column = 1;
+  }
+  o->value->key = o->path;
+  o->value->key_line = 1;
+  o->value->key_column = 1;
+  return 1;
+}
+
+static void skip(const struct job *job, const char *item) {
+  if (job->skipped != NULL) {
+    text_format(job->skipped, "%s%s", job->skipped->length > 0 ? ", " : "", item);
+  }
+}
+
+/* Whether the variant has removed or replaced what the path addresses in the base. The very same
+ * path does not count: the command line has the last word. */
+static int is_gone(const struct override *variant, size_t count, const struct override *set) {
+  for (size_t i = 0; i < count; i++) {
+    int same = strcmp(variant[i].canonical, set->canonical) == 0;
+    if (variant[i].parent != NULL && override_covers(&variant[i], set) &&
+        (!same || variant[i].value->type == JSON_NULL)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static void report_set(struct reader *r, const struct override *o, const char *reason,
+                       const char *hint) {
+  diagnostics_add(r->diagnostics, SEVERITY_ERROR, o->value->file, 1, 1, o->path, hint,
+                  "\"%s\" addresses nothing: %s", o->path, reason);
+}
+
+/* The sets that address the base and are not gone in the variant. `variant` is resolved against
+ * the base, which r->root still is. Returns how many remain. */
+static size_t read_sets(struct reader *r, const struct job *job, struct override *sets,
+                        const char **items) {
+  size_t kept = 0;
+  for (size_t i = 0; job->sets != NULL && i < job->sets->count; i++) {
+    if (parse_set(r, job->sets->items[i], &sets[kept])) {
+      items[kept++] = job->sets->items[i];
+    }
+  }
+  return kept;
+}
+
+/* Applies the sets one after the other; each may address what an earlier one made. */
+static void apply_sets(struct reader *r, const struct job *job, struct override *sets,
+                       const char **items, size_t count, const struct override *variant,
+                       size_t variant_count, const int *in_base) {
+  for (size_t i = 0; i < count; i++) {
+    const char *reason = NULL;
+    const char *hint = NULL;
+    if (in_base[i] && is_gone(variant, variant_count, &sets[i])) {
+      skip(job, items[i]);
+      continue;
+    }
+    if (override_resolve(r, &sets[i], &reason, &hint)) {
+      override_apply(r, &sets[i]);
+      write_out_quietly(r);
+    } else if (in_base[i] && job->variant > 0) {
+      skip(job, items[i]);
+    } else {
+      report_set(r, &sets[i], reason, hint);
+    }
+  }
+}
+
+static void apply_overrides(struct reader *r, const struct job *job) {
+  struct override *variant = NULL;
+  size_t variant_count = variant_overrides(job->file, job->variant, r->arena, &variant);
+  size_t most = job->sets != NULL ? job->sets->count + 1 : 1;
+  struct override *sets = arena_alloc(r->arena, most * sizeof *sets);
+  const char **items = arena_alloc(r->arena, most * sizeof *items);
+  int *in_base = arena_alloc(r->arena, most * sizeof *in_base);
+  size_t count = read_sets(r, job, sets, items);
+  for (size_t i = 0; i < count; i++) {
+    const char *reason = NULL;
+    const char *hint = NULL;
+    in_base[i] = override_resolve(r, &sets[i], &reason, &hint);
+  }
+  if (variant_count > 0) {
+    override_variant(r, variant, variant_count);
+    write_out_quietly(r);
+  }
+  apply_sets(r, job, sets, items, count, variant, variant_count, in_base);
+}
+
+/* ---- replacing the estimator of an edge ---- */
+
+struct edge_place {
+  struct json *through; /* the map of edges */
+  struct json *estimator;
+  size_t count; /* edges that fit */
+};
+
+static void find_edge(struct reader *r, const char *edge, struct edge_place *out) {
+  const struct json *levels = json_member(r->root, "levels");
+  for (size_t i = 0; levels != NULL && levels->type == JSON_LIST && i < levels->count; i++) {
+    struct json *through = json_member(levels->items[i], "through");
+    const struct json *name = json_member(levels->items[i], "name");
+    for (size_t k = 0; through != NULL && through->type == JSON_OBJECT && k < through->count; k++) {
+      const char *full = arena_format(r->arena, "%s.%s",
+                                      name != NULL && name->type == JSON_STRING ? name->text : "",
+                                      through->items[k]->key);
+      if (edge == NULL || strcmp(edge, full) == 0) {
+        out->through = through;
+        out->estimator = through->items[k];
+        out->count++;
+      }
+    }
+  }
+}
+
+/* A bare id that is the manifest's own estimator keeps its parameters. */
+static int is_own(const struct json *own, const struct json *new) {
+  const struct json *implicit = json_member(own, "implicit");
+  const struct json *solver = json_member(implicit, "solver");
+  return new->type == JSON_STRING &&
+         (json_member(own, new->text) != NULL || json_member(solver, new->text) != NULL);
+}
+
+static int32_t replace_estimator(struct reader *r, const struct job *job) {
+  struct edge_place found = {0};
+  struct json *new = NULL;
+  const char *file = "--estimators";
+  find_edge(r, job->edge, &found);
+  if (found.count != 1) {
+    diagnostics_add(r->diagnostics, SEVERITY_ERROR, job->file->path, 0, 0, "",
+                    found.count == 0 ? "it needs a level with \"through\""
+                                     : "choose one with --edge outer.inner",
+                    found.count == 0 ? "there is no edge \"%s\" whose estimator could be replaced"
+                                     : "there is more than one edge%s",
+                    found.count == 0 && job->edge != NULL ? job->edge : "");
+    return TIER_E_INVALID;
+  }
+  if (json_parse(r->arena, file, job->estimator, strlen(job->estimator), &new) < 0) {
+    error_clear();
+    new = json_make_text(r->arena, job->estimator);
+    new->file = file;
+    new->line = 1;
+    new->column = 1;
+  }
+  if (!is_own(found.estimator, new)) {
+    new->key_line = new->line;
+    new->key_column = new->column;
+    json_set(r->arena, found.through, found.estimator->key, new);
+  }
+  return TIER_OK;
+}
+
+/* ---- the second pass: everything, with all errors ---- */
+
+static void bind_all(struct reader *r, char *used) {
+  names_collect(r);
+  r->fill = 1;
+  shorthand_write_out(r);
+  names_collect(r); /* definitions may have been rewritten */
+  names_check(r);
+  bind_settings(r);
+  bind_data(r);
+  bind_variables(r);
+  bind_values(r);
+  bind_objectives(r);
+  bind_levels(r);
+  bind_measures(r);
+  for (size_t i = 0; i < r->m->data_count; i++) {
+    if (is_collection(r, (int)i) && r->m->data[i].source->data < 0) {
+      struct json *j = json_member(json_member(r->root, "data"), r->m->data[i].name);
+      unsupported(r, j,
+                  arena_format(r->arena, "the collection \"%s\" (data whose members are data)",
+                               r->m->data[i].name));
+    }
+  }
+  check_cycles(r);
+  check_owners(r);
+  check_paths(r);
+  mark_used(r, used);
+}
+
+static struct manifest *new_manifest(const struct manifest_file *f, size_t variant) {
+  struct arena *a = arena_new();
+  struct manifest *m = arena_alloc(a, sizeof *m);
+  m->arena = a;
+  m->file = arena_text(a, f->path);
+  m->directory = arena_text(a, f->directory);
+  m->name = arena_text(a, f->name);
+  m->variant = arena_text(a, manifest_variant_name(f, variant));
+  return m;
+}
+
+static void run(struct reader *r, const struct job *job) {
+  write_out_quietly(r);
+  apply_overrides(r, job);
+  if (job->estimator != NULL && replace_estimator(r, job) < 0) {
+    return;
+  }
+  bind_all(r, job->used);
+}
+
+static int32_t bind_job(const struct job *job, const struct registry *registry,
+                        struct diagnostics *d, struct manifest **out) {
+  struct diagnostics own = {0};
+  struct manifest *m = new_manifest(job->file, job->variant);
+  struct reader r = {.arena = m->arena, .registry = registry, .diagnostics = &own, .m = m};
+  r.root = json_copy(m->arena, job->file->root);
+  run(&r, job);
+  json_remove(r.root, "compare");
+  json_remove(r.root, "sweep");
+  m->resolved = r.root;
+  int32_t status = diagnostics_status(&own);
+  status = status < 0 && r.refused_plugin ? TIER_E_PLUGIN : status;
+  for (size_t i = 0; i < own.count; i++) {
+    const struct diagnostic *x = &own.items[i];
+    diagnostics_add(d, x->severity, x->file, x->line, x->column, x->path, x->hint, "%s",
+                    x->message);
+  }
+  diagnostics_free(&own);
+  text_free(&r.path);
+  if (status < 0) {
+    manifest_free(m);
+    m = NULL;
+  }
+  *out = m;
+  return status;
+}
+
+int32_t manifest_bind(struct manifest_file *f, const struct registry *registry, size_t variant,
+                      const struct manifest_sets *sets, struct diagnostics *d,
+                      struct text *skipped_sets, struct manifest **out) {
+  struct job job = {.file = f, .variant = variant, .sets = sets, .skipped = skipped_sets};
+  return bind_job(&job, registry, d, out);
+}
+
+int32_t manifest_bind_edge(struct manifest_file *f, const struct registry *registry, size_t variant,
+                           const struct manifest_sets *sets, const char *edge,
+                           const char *estimator, struct diagnostics *d, struct manifest **out) {
+  struct job job = {
+      .file = f, .variant = variant, .sets = sets, .edge = edge, .estimator = estimator};
+  return bind_job(&job, registry, d, out);
+}
+
+void manifest_free(struct manifest *m) {
+  if (m != NULL) {
+    arena_free(m->arena);
+  }
+}

@@ -1,0 +1,471 @@
+/* Checks on levels: owners of variables, `each`, and the paths from objectives to variables. */
+#include <string.h>
+
+#include "manifest/reader.h"
+
+static struct json *level_json(const struct reader *r, int level) {
+  for (size_t i = 0; i < r->name_count; i++) {
+    if (r->names[i].kind == NAME_LEVEL && r->names[i].index == level) {
+      return r->names[i].definition;
+    }
+  }
+  return NULL;
+}
+
+static const char *over_text(struct reader *r, const struct manifest_over *o) {
+  const char *name = r->m->variables[o->variable].name;
+  return o->part == NULL ? name : arena_format(r->arena, "%s.%s", name, o->part);
+}
+
+/* The place of "net" in a level's `over`. */
+static struct place over_place(struct reader *r, int level, const struct manifest_over *o) {
+  const struct json *j = level_json(r, level);
+  const struct json *over = json_member(j, "over");
+  struct place p = r->m->levels[level].place;
+  for (size_t i = 0; over != NULL && over->type == JSON_LIST && i < over->count; i++) {
+    const struct json *item = over->items[i];
+    if (item->type == JSON_STRING && strcmp(item->text, over_text(r, o)) == 0) {
+      p.file = item->file;
+      p.line = item->line;
+      p.column = item->column;
+    }
+  }
+  p.path = arena_format(r->arena, "levels.%s.over", r->m->levels[level].name);
+  return p;
+}
+
+/* ---- owners ---- */
+
+/* Whether one part is the other, or holds it: "head" holds "head.bias"; NULL is the whole. */
+static int parts_meet(const char *a, const char *b) {
+  if (a == NULL || b == NULL) {
+    return 1;
+  }
+  size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+  return strncmp(a, b, n) == 0 && (a[n] == '\0' || a[n] == '.') && (b[n] == '\0' || b[n] == '.');
+}
+
+static void check_owner(struct reader *r, int level, size_t i) {
+  const struct manifest_level *levels = r->m->levels;
+  const struct manifest_over *o = &levels[level].over[i];
+  for (int k = 0; k <= level; k++) {
+    size_t count = k == level ? i : levels[k].over_count;
+    if (r->phase_of_level[k] != r->phase_of_level[level]) {
+      continue;
+    }
+    for (size_t n = 0; n < count; n++) {
+      const struct manifest_over *other = &levels[k].over[n];
+      if (other->variable == o->variable && parts_meet(other->part, o->part)) {
+        struct place p = over_place(r, level, o);
+        wrong_place(r, &p, "one level moves a variable, the others read it",
+                    "level %s: \"%s\" is already moved by level %s", levels[level].name,
+                    over_text(r, o), levels[k].name);
+        return;
+      }
+    }
+  }
+}
+
+static void check_per(struct reader *r, int level, const struct manifest_over *o) {
+  if (r->m->variables[o->variable].per_level == level) {
+    struct place p = over_place(r, level, o);
+    wrong_place(r, &p, "move it in a later level",
+                "level %s cannot move \"%s\", which has one copy for each of its steps",
+                r->m->levels[level].name, over_text(r, o));
+  }
+}
+
+/* A variable with a copy for each step of a level needs to know how many there are. */
+static void check_step_copies(struct reader *r) {
+  for (size_t i = 0; i < r->m->variable_count; i++) {
+    const struct manifest_variable *v = &r->m->variables[i];
+    const struct manifest_level *l = v->per_level >= 0 ? &r->m->levels[v->per_level] : NULL;
+    if (l != NULL && (l->epochs > 0 || l->steps < 1)) {
+      wrong_place(r, &v->place, "write \"steps\" there",
+                  "variable \"%s\" is per step of level %s, which has no fixed \"steps\"", v->name,
+                  l->name);
+    }
+  }
+}
+
+void check_owners(struct reader *r) {
+  for (int level = 0; level < (int)r->m->level_count; level++) {
+    for (size_t i = 0; i < r->m->levels[level].over_count; i++) {
+      check_owner(r, level, i);
+      check_per(r, level, &r->m->levels[level].over[i]);
+    }
+  }
+  check_step_copies(r);
+}
+
+/* ---- what levels read, through values and objectives ---- */
+
+struct reads {
+  struct reader *r;
+  char *variables, *data;    /* by index */
+  char *values, *objectives; /* visited */
+  int unknown;               /* something could not be read: expect anything */
+};
+
+static struct reads reads_new(struct reader *r) {
+  return (struct reads){.r = r,
+                        .variables = arena_alloc(r->arena, r->m->variable_count + 1),
+                        .data = arena_alloc(r->arena, r->m->data_count + 1),
+                        .values = arena_alloc(r->arena, r->m->value_count + 1),
+                        .objectives = arena_alloc(r->arena, r->m->objective_count + 1)};
+}
+
+static void read_mention(void *context, const struct mention *m);
+
+static void read_objective(struct reads *x, int index) {
+  if (index >= 0 && !x->objectives[index]) {
+    x->objectives[index] = 1;
+    for (size_t i = 0; i < x->r->m->objectives[index].term_count; i++) {
+      mentions_of_expr(x->r->m->objectives[index].terms[i], read_mention, x);
+    }
+  }
+}
+
+static void read_mention(void *context, const struct mention *m) {
+  struct reads *x = context;
+  if ((int)m->kind < 0) {
+    x->unknown = 1;
+  } else if (m->kind == NAME_VARIABLE && m->value) {
+    x->variables[m->index] = 1;
+  } else if (m->kind == NAME_DATA) {
+    x->data[m->index] = 1;
+  } else if (m->kind == NAME_OBJECTIVE) {
+    read_objective(x, m->index);
+  } else if (m->kind == NAME_VALUE && !x->values[m->index]) {
+    x->values[m->index] = 1;
+    mentions_of_expr(x->r->m->values[m->index].expr, read_mention, x);
+  }
+}
+
+/* What one level reads, by where: its objective, its optimizer, where it starts. A level that goes
+ * on from where it was has no start to read. */
+struct level_reads {
+  struct reads objective, optimizer, start;
+};
+
+static struct level_reads reads_of_level(struct reader *r, const struct manifest_level *l) {
+  struct level_reads x = {reads_new(r), reads_new(r), reads_new(r)};
+  read_objective(&x.objective, l->objective);
+  x.objective.unknown = x.objective.unknown || l->objective < 0;
+  if (l->optimizer != NULL) {
+    mentions_of_application(l->optimizer, read_mention, &x.optimizer);
+  }
+  for (size_t i = 0; i < l->over_count && l->warm_start == 0; i++) {
+    const struct expr *init = r->m->variables[l->over[i].variable].init;
+    if (init != NULL) {
+      mentions_of_expr(init, read_mention, &x.start);
+    }
+  }
+  return x;
+}
+
+/* ---- `each`: one problem for each member of what the parent draws ---- */
+
+static void check_each_level(struct reader *r, const struct level_reads *reads, int level,
+                             struct json *each) {
+  const struct manifest_level *l = &r->m->levels[level];
+  const struct name *n = names_find_kind(r, each->text, NAME_DATA);
+  if (n == NULL) {
+    return;
+  }
+  if (l->parent < 0) {
+    wrong(r, each, "put a level that draws members of it above",
+          "level %s is the top level: \"each\" needs a parent", l->name);
+    return;
+  }
+  const struct reads *parent = &reads[l->parent].objective;
+  if (!parent->data[n->index] && !parent->unknown) {
+    wrong(r, each, "", "level %s: its parent %s draws no rows of \"%s\"", l->name,
+          r->m->levels[l->parent].name, n->name);
+  }
+  for (size_t i = 0; i < l->over_count; i++) {
+    const struct manifest_variable *v = &r->m->variables[l->over[i].variable];
+    if (v->per_data != n->index) {
+      struct place p = over_place(r, level, &l->over[i]);
+      wrong_place(r, &p, arena_format(r->arena, "give it \"per\": \"%s\"", n->name),
+                  "level %s: \"%s\" has no copy for each member of \"%s\"", l->name, v->name,
+                  n->name);
+    }
+  }
+}
+
+/* ---- paths ---- */
+
+struct edge {
+  int level;
+  int implicit; /* its estimator sees the lower objective only */
+};
+
+struct paths {
+  struct reader *r;
+  const struct level_reads *reads; /* by level */
+  int level;
+  const struct edge *edges;
+  size_t edge_count;
+};
+
+static void join(char *set, const char *more, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    set[i] = set[i] || more[i];
+  }
+}
+
+static int moves_any(const struct manifest_level *l, const char *variables) {
+  for (size_t i = 0; i < l->over_count; i++) {
+    if (variables[l->over[i].variable]) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Adds what one pullback through the edge lands on. */
+static void pull_back(const struct paths *x, const struct edge *e, int strict, char *variables,
+                      int *unknown) {
+  size_t count = x->r->m->variable_count;
+  const struct level_reads *k = &x->reads[e->level];
+  join(variables, k->objective.variables, count);
+  *unknown = *unknown || k->objective.unknown;
+  if (!(strict && e->implicit)) {
+    join(variables, k->optimizer.variables, count);
+    join(variables, k->start.variables, count);
+    *unknown = *unknown || k->optimizer.unknown || k->start.unknown;
+  }
+}
+
+/* Closes a set of variables, on which there are cotangents, under all edges. strict: implicit
+ * estimators as they are; otherwise as if they saw everything. */
+static void close_over(const struct paths *x, int strict, char *variables, int *unknown) {
+  for (size_t round = 0; round < x->edge_count; round++) {
+    for (size_t i = x->edge_count; i-- > 0;) {
+      if (moves_any(&x->r->m->levels[x->edges[i].level], variables)) {
+        pull_back(x, &x->edges[i], strict, variables, unknown);
+      }
+    }
+  }
+}
+
+static char *reached(const struct paths *x, int strict, int *unknown) {
+  size_t count = x->r->m->variable_count + 1;
+  char *variables = arena_copy(x->r->arena, x->reads[x->level].objective.variables, count);
+  *unknown = x->reads[x->level].objective.unknown;
+  close_over(x, strict, variables, unknown);
+  return variables;
+}
+
+/* ---- no path ---- */
+
+/* Whether there would be a path to v if these were the edges. */
+static int would_reach(const struct paths *x, const struct edge *edges, size_t count, int v) {
+  struct paths y = *x;
+  int unknown = 0;
+  y.edges = edges;
+  y.edge_count = count;
+  return reached(&y, 1, &unknown)[v];
+}
+
+/* Says which `through` would make a path. */
+static const char *path_hint(const struct paths *x, int v) {
+  struct reader *r = x->r;
+  struct edge *edges = arena_alloc(r->arena, (x->edge_count + 1) * sizeof *edges);
+  if (x->edge_count > 0) {
+    memcpy(edges, x->edges, x->edge_count * sizeof *edges);
+  }
+  for (int k = x->level - 1; k >= 0 && r->phase_of_level[k] == r->phase_of_level[x->level]; k--) {
+    for (int implicit = 1; implicit >= 0; implicit--) {
+      edges[x->edge_count] = (struct edge){k, implicit};
+      if (would_reach(x, edges, x->edge_count + 1, v)) {
+        const char *name = r->m->levels[k].name;
+        return arena_format(r->arena, "it goes through %s: add \"through\": { \"%s\": \"%s\" }",
+                            name, name, implicit ? "cg" : "unroll");
+      }
+    }
+  }
+  return "nothing that the objective reads depends on it";
+}
+
+static const char *objective_name(const struct paths *x) {
+  int objective = x->r->m->levels[x->level].objective;
+  return objective >= 0 ? x->r->m->objectives[objective].name : "?";
+}
+
+static void report_no_path(const struct paths *x, const struct manifest_over *o) {
+  const struct manifest_level *l = &x->r->m->levels[x->level];
+  wrong_place(x->r, &l->place, path_hint(x, o->variable),
+              "no path from \"%s\" to \"%s\" in level %s", objective_name(x), over_text(x->r, o),
+              l->name);
+}
+
+/* ---- estimators that cannot carry it ---- */
+
+/* The name that the manifest's author knows it by: the linear solver, or the estimator. */
+static const char *estimator_name(const struct application *a) {
+  for (size_t i = 0; i < a->argument_count; i++) {
+    const struct argument *x = &a->arguments[i];
+    int solver = x->slot != NULL && x->slot->choices != NULL && x->application != NULL &&
+                 x->application->component != NULL &&
+                 strcmp(x->application->component->c.kind, "linear-solver") == 0;
+    if (solver && strcmp(x->slot->name, "solver") == 0) {
+      return x->application->component->c.id;
+    }
+  }
+  return a->component != NULL ? a->component->c.id : "?";
+}
+
+/* The implicit edge whose level reads v in its optimizer or start only, and which of the two. */
+static const struct manifest_through *blind_edge(const struct paths *x, int v, const char **where) {
+  const struct manifest_level *l = &x->r->m->levels[x->level];
+  for (size_t i = 0; i < l->through_count && l->through_count == x->edge_count; i++) {
+    const struct level_reads *k = &x->reads[l->through[i].level];
+    *where = k->optimizer.variables[v] ? "its optimizer" : "its start";
+    if (x->edges[i].implicit && !k->objective.variables[v] &&
+        (k->optimizer.variables[v] || k->start.variables[v])) {
+      return &l->through[i];
+    }
+  }
+  return NULL;
+}
+
+static void refuse_implicit(const struct paths *x, const struct manifest_over *o) {
+  const struct manifest_level *l = &x->r->m->levels[x->level];
+  const char *where = "";
+  const struct manifest_through *t = blind_edge(x, o->variable, &where);
+  const struct place *p = t != NULL ? &t->place : &l->place;
+  const char *lower = t != NULL ? x->r->m->levels[t->level].name : "the lower levels";
+  wrong_place(x->r, p, "use an estimator that follows the steps: \"unroll\", \"one-step\"",
+              "\"%s\" reaches %s only through %s, and %s is implicit: it differentiates the "
+              "condition that the lower objective is at its minimum, which \"%s\" is not in",
+              over_text(x->r, o), lower, t != NULL ? where : "optimizers or starts",
+              t != NULL ? estimator_name(t->estimator) : "the estimator", over_text(x->r, o));
+}
+
+/* ---- edges that carry nothing ---- */
+
+/* Whether a pullback through the edge lands on a variable of the level, in the end. */
+static int lands(const struct paths *x, size_t i, int strict) {
+  char *variables = arena_alloc(x->r->arena, x->r->m->variable_count + 1);
+  int unknown = 0;
+  pull_back(x, &x->edges[i], strict, variables, &unknown);
+  close_over(x, strict, variables, &unknown);
+  return unknown || moves_any(&x->r->m->levels[x->level], variables);
+}
+
+static void check_edge(const struct paths *x, size_t i, const char *carried) {
+  struct reader *r = x->r;
+  const struct manifest_level *l = &r->m->levels[x->level];
+  const struct manifest_level *k = &r->m->levels[x->edges[i].level];
+  const struct place *p = &l->through[i].place;
+  if (k->over_count == 0 || l->over_count == 0) {
+    return;
+  }
+  if (!moves_any(k, carried)) {
+    wrong_place(r, p, "remove it",
+                "level %s: \"%s\" does not depend on what %s moves, so this edge carries nothing",
+                l->name, objective_name(x), k->name);
+  } else if (!lands(x, i, 0)) {
+    wrong_place(r, p, "remove it",
+                "level %s: %s does not depend on what %s moves, so this edge carries nothing",
+                l->name, k->name, l->name);
+  } else if (!lands(x, i, 1)) {
+    refuse_implicit(x, &l->over[0]);
+  }
+}
+
+/* An estimator that follows steps needs a level that takes some. */
+static void check_step(struct reader *r, const struct manifest_level *l,
+                       const struct manifest_through *t) {
+  const struct component *c = t->estimator->component;
+  if (c != NULL && (c->c.flags & TIER_NEEDS_STEP) != 0 &&
+      r->m->levels[t->level].optimizer == NULL &&
+      application_argument(t->estimator, "step") == NULL) {
+    wrong_place(r, &t->place, "give the level an optimizer, or the estimator a \"step\"",
+                "level %s: %s follows the steps of %s, which takes none (optimizer \"none\")",
+                l->name, c->c.id, r->m->levels[t->level].name);
+  }
+}
+
+static int is_below(const struct manifest *m, int lower, int upper) {
+  for (int i = lower; i >= 0 && i < upper; i = m->levels[i].parent) {
+    if (m->levels[i].parent == upper) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* `settled`: the paths are not known, or were refused already. */
+static void check_edges(const struct paths *x, const char *carried, int settled) {
+  const struct manifest_level *l = &x->r->m->levels[x->level];
+  for (size_t i = 0; i < l->through_count; i++) {
+    const struct manifest_level *k = &x->r->m->levels[l->through[i].level];
+    check_step(x->r, l, &l->through[i]);
+    if (!is_below(x->r->m, l->through[i].level, x->level)) {
+      wrong_place(x->r, &l->through[i].place, "", "level %s cannot go through %s: its parent is %s",
+                  l->name, k->name, k->parent >= 0 ? x->r->m->levels[k->parent].name : "none");
+    } else if (!settled && l->through_count == x->edge_count) {
+      check_edge(x, i, carried);
+    }
+  }
+}
+
+/* ---- one level ---- */
+
+/* Its `through`; for the top level of a solver without gradients, every lower level. */
+static const struct edge *edges_of(struct reader *r, int level, size_t *count) {
+  const struct manifest_level *l = &r->m->levels[level];
+  size_t most = l->through_count > (size_t)level ? l->through_count : (size_t)level;
+  struct edge *edges = arena_alloc(r->arena, (most + 1) * sizeof *edges);
+  *count = 0;
+  if (l->parent < 0 && solver_without_gradient(r)) {
+    for (int k = 0; k < level; k++) {
+      edges[(*count)++] = (struct edge){k, 0};
+    }
+    return edges;
+  }
+  for (size_t i = 0; i < l->through_count; i++) {
+    const struct component *c = l->through[i].estimator->component;
+    edges[(*count)++] =
+        (struct edge){l->through[i].level, c != NULL && (c->c.flags & TIER_IMPLICIT) != 0};
+  }
+  return edges;
+}
+
+static void check_level(struct reader *r, const struct level_reads *reads, int level) {
+  const struct manifest_level *l = &r->m->levels[level];
+  struct paths x = {.r = r, .reads = reads, .level = level};
+  int unknown = 0;
+  int ignored = 0;
+  int refused = 0;
+  x.edges = edges_of(r, level, &x.edge_count);
+  const char *loose = reached(&x, 0, &unknown);
+  const char *strict = reached(&x, 1, &ignored);
+  for (size_t i = 0; i < l->over_count && !unknown; i++) {
+    if (!loose[l->over[i].variable]) {
+      report_no_path(&x, &l->over[i]);
+    } else if (!strict[l->over[i].variable]) {
+      refuse_implicit(&x, &l->over[i]);
+      refused = 1;
+    }
+  }
+  check_edges(&x, loose, unknown || refused);
+}
+
+void check_paths(struct reader *r) {
+  size_t count = r->m->level_count;
+  struct level_reads *reads = arena_alloc(r->arena, (count + 1) * sizeof *reads);
+  for (size_t i = 0; i < count; i++) {
+    reads[i] = reads_of_level(r, &r->m->levels[i]);
+  }
+  for (size_t i = 0; i < count; i++) {
+    struct json *each = json_member(level_json(r, (int)i), "each");
+    if (each != NULL && each->type == JSON_STRING) {
+      check_each_level(r, reads, (int)i, each);
+    }
+    check_level(r, reads, (int)i);
+  }
+}
