@@ -6,7 +6,7 @@
 #include "base/random.h"
 
 const struct backend *backend_find(const char *name) {
-  static const struct backend *const backends[] = {&reference_backend};
+  static const struct backend *const backends[] = {&cpu_backend, &reference_backend};
   for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
     if (strcmp(name, backends[i]->name) == 0) {
       return backends[i];
@@ -58,13 +58,18 @@ static uint64_t scramble(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-double instruction_random(const int32_t key[4], const int64_t *ints, int64_t element) {
+double instruction_random(const int32_t key[4], const int64_t *ints, int64_t element,
+                          int32_t dtype) {
   uint64_t words[4];
   for (int i = 0; i < 4; i++) {
     words[i] = (uint32_t)key[i];
   }
   uint64_t stream = (words[0] | words[1] << 32) ^ scramble((uint64_t)ints[1]);
   uint64_t draw = words[2] | words[3] << 32;
-  return ints[0] == TIER_NORMAL ? random_normal(stream, draw, (uint64_t)element)
-                                : random_uniform(stream, draw, (uint64_t)element);
+  if (ints[0] == TIER_NORMAL) {
+    return random_normal(stream, draw, (uint64_t)element);
+  }
+  double u = random_uniform(stream, draw, (uint64_t)element);
+  /* Rounding to f32 could give 1: its 24 bits are cut off instead. */
+  return dtype == DTYPE_F32 ? (double)(int64_t)(u * 0x1p24) * 0x1p-24 : u;
 }

@@ -62,7 +62,8 @@ static inline char *view_data(const struct view *v, int32_t dtype, char *const *
 
 /* What both backends do alike: reports an index outside 0 .. size-1 at position `at`. */
 int32_t instruction_bad_index(const struct instruction *i, int64_t at, int32_t index, int64_t size);
-/* Key words and attribute of TIER_OP_RANDOM to a stream and draw of base/random.h. */
-double instruction_random(const int32_t key[4], const int64_t *ints, int64_t element);
+/* Element `element` of TIER_OP_RANDOM with that key and those attributes. */
+double instruction_random(const int32_t key[4], const int64_t *ints, int64_t element,
+                          int32_t dtype);
 
 #endif

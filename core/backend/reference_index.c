@@ -88,7 +88,7 @@ int32_t reference_source(const struct instruction *i, const struct array *in,
   }
   for (int64_t e = 0; e < size; e++) {
     if (i->op == TIER_OP_RANDOM) {
-      reference_set(out, e, instruction_random(key, i->ints, e));
+      reference_set(out, e, instruction_random(key, i->ints, e, out->dtype));
     } else {
       int64_t inner = product(out->view->dims, i->ints[0] + 1, out->view->rank);
       reference_set(out, e, (double)(e / inner % out->view->dims[i->ints[0]]));

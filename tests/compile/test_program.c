@@ -76,11 +76,44 @@ static void staging_keeps_the_values(void **state) {
   }
 }
 
+static void cpu_equals_reference(void **state) {
+  (void)state;
+  struct program_options plain = options("reference", DTYPE_F64, PROGRAM_PLAIN);
+  struct program_options cpu = options("cpu", DTYPE_F64, 0);
+  struct program_options cpu_plain = options("cpu", DTYPE_F64, PROGRAM_PLAIN);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &plain, 0, &cpu, 0, 1e-12);
+    compare_runs(seed, &plain, 0, &cpu_plain, 0, 1e-12);
+  }
+}
+
+static void cpu_equals_reference_in_f32(void **state) {
+  (void)state;
+  struct program_options plain = options("reference", DTYPE_F32, PROGRAM_PLAIN);
+  struct program_options cpu = options("cpu", DTYPE_F32, 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &plain, 0, &cpu, 0, 2e-4);
+  }
+}
+
+/* f32 and f64 see the same graph: the f32 kernels are not just alike in both backends. */
+static void f32_is_near_f64(void **state) {
+  (void)state;
+  struct program_options wide = options("reference", DTYPE_F64, 0);
+  struct program_options narrow = options("cpu", DTYPE_F32, 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &wide, 0, &narrow, 0, 2e-3);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_operations_are_covered),
       cmocka_unit_test(passes_keep_the_values),
       cmocka_unit_test(staging_keeps_the_values),
+      cmocka_unit_test(cpu_equals_reference),
+      cmocka_unit_test(cpu_equals_reference_in_f32),
+      cmocka_unit_test(f32_is_near_f64),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

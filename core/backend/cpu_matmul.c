@@ -1,0 +1,211 @@
+/* out (B, m, n) = op(a) op(b), with a (B, m, k) or stored (B, k, m), b (B, k, n) or (B, n, k).
+ *
+ * The output is cut into chunks of rows or columns by its shape; each chunk is one single-threaded
+ * call of BLAS. Small products, and all where there is no BLAS, take plain loops in f64. */
+#include <string.h>
+
+#include "backend/blas.h"
+#include "backend/cpu.h"
+
+#define BLAS_LEAST INT64_C(8192) /* multiplications from which BLAS is called (and loaded) */
+#define CHUNK_MULTIPLICATIONS (INT64_C(1) << 25) /* aimed at in a chunk: about 1 ms */
+#define MOST_CHUNKS 16
+#define CHUNK_MULTIPLE 16 /* of rows or columns: a multiple of the kernels' own blocks */
+
+/* A product, or the chunk of one: C (m, n) = op(A) op(B), all row-major with leading sizes. */
+struct product {
+  const char *a, *b;
+  char *c;
+  int64_t m, n, k;
+  int64_t lda, ldb, ldc;
+  int ta, tb;
+};
+
+/* ---- one chunk, with BLAS ---- */
+
+/* y (n) = op(M) x, M row-major (n, k), or stored (k, n). Adds to zeros: some versions of gemv do
+ * not clear a NaN in y. */
+static void multiply_vector(const struct call *call, const char *matrix, int64_t ld, int stored,
+                            const char *x, char *y, int64_t n, int64_t k) {
+  const struct blas *blas = blas_get();
+  const char *t = stored ? "N" : "T";
+  blas_int rows = (blas_int)(stored ? n : k);
+  blas_int columns = (blas_int)(stored ? k : n);
+  blas_int leading = (blas_int)ld;
+  blas_int one = 1;
+  memset(y, 0, (size_t)n * dtype_size(call->dtype));
+  if (call->dtype == DTYPE_F32) {
+    const float unit = 1.0F;
+    blas->sgemv(t, &rows, &columns, &unit, (const void *)matrix, &leading, (const void *)x, &one,
+                &unit, (void *)y, &one);
+  } else {
+    const double unit = 1.0;
+    blas->dgemv(t, &rows, &columns, &unit, (const void *)matrix, &leading, (const void *)x, &one,
+                &unit, (void *)y, &one);
+  }
+}
+
+/* Row-major C = A B is column-major C^T = B^T A^T. */
+static void multiply_matrix(const struct call *call, const struct product *p) {
+  const struct blas *blas = blas_get();
+  const char *ta = p->ta ? "T" : "N";
+  const char *tb = p->tb ? "T" : "N";
+  blas_int m = (blas_int)p->m;
+  blas_int n = (blas_int)p->n;
+  blas_int k = (blas_int)p->k;
+  blas_int lda = (blas_int)p->lda;
+  blas_int ldb = (blas_int)p->ldb;
+  blas_int ldc = (blas_int)p->ldc;
+  if (call->dtype == DTYPE_F32) {
+    const float one = 1.0F;
+    const float zero = 0.0F;
+    blas->sgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &zero,
+                (void *)p->c, &ldc);
+  } else {
+    const double one = 1.0;
+    const double zero = 0.0;
+    blas->dgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &zero,
+                (void *)p->c, &ldc);
+  }
+}
+
+static void multiply_with_blas(const struct call *call, const struct product *p) {
+  if (p->n == 1 && p->ldb == (p->tb ? p->k : 1) && p->ldc == 1) {
+    multiply_vector(call, p->a, p->lda, p->ta, p->b, p->c, p->m, p->k);
+  } else if (p->m == 1 && p->lda == (p->ta ? 1 : p->k)) {
+    multiply_vector(call, p->b, p->ldb, !p->tb, p->a, p->c, p->n, p->k);
+  } else {
+    multiply_matrix(call, p);
+  }
+}
+
+/* ---- one chunk, plain ---- */
+
+#define WIDTH 64
+
+static double load(const struct call *call, const char *x, int64_t i) {
+  return call->dtype == DTYPE_F32 ? (double)((const float *)(const void *)x)[i]
+                                  : ((const double *)(const void *)x)[i];
+}
+
+/* Where b is not transposed: rows of it, scaled, are added up. */
+static void multiply_rows(const struct call *call, const struct product *p) {
+  int64_t element = (int64_t)dtype_size(call->dtype);
+  double sums[WIDTH];
+  for (int64_t row = 0; row < p->m; row++) {
+    for (int64_t first = 0; first < p->n; first += WIDTH) {
+      int64_t width = p->n - first < WIDTH ? p->n - first : WIDTH;
+      memset(sums, 0, sizeof sums);
+      for (int64_t j = 0; j < p->k; j++) {
+        double a = load(call, p->a, p->ta ? j * p->lda + row : row * p->lda + j);
+        call->kernels->accumulate_scaled(width, sums, a, p->b + (j * p->ldb + first) * element);
+      }
+      call->kernels->round(width, p->c + (row * p->ldc + first) * element, sums);
+    }
+  }
+}
+
+/* Where b is transposed: dot products of rows, if a is not transposed too. */
+static void multiply_dots(const struct call *call, const struct product *p) {
+  int64_t element = (int64_t)dtype_size(call->dtype);
+  for (int64_t row = 0; row < p->m; row++) {
+    for (int64_t column = 0; column < p->n; column++) {
+      const char *b = p->b + column * p->ldb * element;
+      double total = 0.0;
+      if (!p->ta) {
+        total = call->kernels->dot(p->k, p->a + row * p->lda * element, b);
+      } else {
+        for (int64_t j = 0; j < p->k; j++) {
+          total += load(call, p->a, j * p->lda + row) * load(call, b, j);
+        }
+      }
+      call->kernels->round(1, p->c + (row * p->ldc + column) * element, &total);
+    }
+  }
+}
+
+/* ---- chunks ---- */
+
+/* Unit u: batch u / chunks, and in it the rows or columns of chunk u % chunks. */
+static void run_units(const struct call *call, int64_t begin, int64_t end) {
+  const struct cpu_plan *plan = call->code->plan;
+  int64_t element = (int64_t)dtype_size(call->dtype);
+  int64_t extent = plan->split_columns ? plan->n : plan->m;
+  int64_t chunks = (extent + plan->grain - 1) / plan->grain;
+  for (int64_t u = begin; u < end; u++) {
+    struct product p = {.m = plan->m, .n = plan->n, .k = plan->k, .ldc = plan->n};
+    int64_t batch = u / chunks;
+    int64_t first = u % chunks * plan->grain;
+    int64_t count = extent - first < plan->grain ? extent - first : plan->grain;
+    p.ta = call->code->ints[0] != 0;
+    p.tb = call->code->ints[1] != 0;
+    p.lda = p.ta ? p.m : p.k;
+    p.ldb = p.tb ? p.k : p.n;
+    p.a = (const char *)call_in(call, 0) + batch * p.m * p.k * element;
+    p.b = (const char *)call_in(call, 1) + batch * p.k * p.n * element;
+    p.c = (char *)call_out(call) + batch * p.m * p.n * element;
+    if (plan->split_columns) {
+      p.b += first * (p.tb ? p.k : 1) * element;
+      p.c += first * element;
+      p.n = count;
+    } else {
+      p.a += first * (p.ta ? 1 : p.k) * element;
+      p.c += first * p.n * element;
+      p.m = count;
+    }
+    if (plan->use_blas && blas_get() != NULL) {
+      multiply_with_blas(call, &p);
+    } else if (p.tb) {
+      multiply_dots(call, &p);
+    } else {
+      multiply_rows(call, &p);
+    }
+  }
+}
+
+static int32_t run(const struct call *call, struct threads *threads) {
+  const struct cpu_plan *plan = call->code->plan;
+  if (plan->batch * plan->m * plan->n == 0) {
+    return TIER_OK;
+  }
+  if (plan->k == 0) {
+    memset(call_out(call), 0, (size_t)(plan->batch * plan->m * plan->n) * dtype_size(call->dtype));
+    return TIER_OK;
+  }
+  int64_t extent = plan->split_columns ? plan->n : plan->m;
+  int64_t chunks = (extent + plan->grain - 1) / plan->grain;
+  int64_t unit = plan->m * plan->n * plan->k / chunks;
+  int64_t together =
+      unit < CHUNK_MULTIPLICATIONS / 64 ? CHUNK_MULTIPLICATIONS / 64 / (unit + 1) : 1;
+  cpu_run_chunks(threads, call, plan->batch * chunks, together > 0 ? together : 1, run_units);
+  return TIER_OK;
+}
+
+/* Rows (or columns, where there are more of them) a chunk. */
+static void split(struct cpu_plan *plan) {
+  plan->split_columns = plan->n > plan->m;
+  int64_t extent = plan->split_columns ? plan->n : plan->m;
+  int64_t chunks = plan->m * plan->n * plan->k / CHUNK_MULTIPLICATIONS;
+  chunks = chunks < 1 ? 1 : chunks > MOST_CHUNKS ? MOST_CHUNKS : chunks;
+  int64_t grain = (extent + chunks - 1) / chunks;
+  grain = (grain + CHUNK_MULTIPLE - 1) / CHUNK_MULTIPLE * CHUNK_MULTIPLE;
+  plan->grain = grain > 0 ? grain : 1;
+}
+
+int32_t cpu_prepare_matmul(struct instruction *i, int32_t dtype, struct cpu_plan *plan) {
+  const struct view *a = &i->inputs[0];
+  int32_t rank = i->out.rank;
+  (void)dtype;
+  plan->m = i->out.dims[rank - 2];
+  plan->n = i->out.dims[rank - 1];
+  plan->k = a->dims[rank - 1 - (i->ints[0] != 0)];
+  plan->batch = 1;
+  for (int32_t j = 0; j < rank - 2; j++) {
+    plan->batch *= i->out.dims[j];
+  }
+  split(plan);
+  plan->run = run;
+  int fits = plan->m <= INT32_MAX && plan->n <= INT32_MAX && plan->k <= INT32_MAX;
+  plan->use_blas = fits && plan->m * plan->n * plan->k >= BLAS_LEAST;
+  return plan->use_blas ? blas_load() : TIER_OK;
+}
