@@ -108,12 +108,9 @@ static void f32_is_near_f64(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(all_operations_are_covered),
-      cmocka_unit_test(passes_keep_the_values),
-      cmocka_unit_test(staging_keeps_the_values),
-      cmocka_unit_test(cpu_equals_reference),
-      cmocka_unit_test(cpu_equals_reference_in_f32),
-      cmocka_unit_test(f32_is_near_f64),
+      cmocka_unit_test(all_operations_are_covered),  cmocka_unit_test(passes_keep_the_values),
+      cmocka_unit_test(staging_keeps_the_values),    cmocka_unit_test(cpu_equals_reference),
+      cmocka_unit_test(cpu_equals_reference_in_f32), cmocka_unit_test(f32_is_near_f64),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
