@@ -130,6 +130,7 @@ static const void *get(void *object, const char *interface_id) {
 
 static const tier_component components[] = {
     {.struct_size = (uint32_t)sizeof(tier_component),
+     .flags = TIER_NEEDS_STEP, /* or "lr" */
      .kind = "linear-solver",
      .id = "neumann",
      .summary = "the first terms of the Neumann series lr sum (I - lr A)^j b",

@@ -176,9 +176,10 @@ static void times_sum_and_minus_combine_operands(void **state) {
 static void sum_takes_any_number_of_terms_minus_two(void **state) {
   (void)state;
   struct bench b;
+  const double term = 1.5;
   bench_open(&b, function("sum"));
   for (int k = 0; k < 4; k++) {
-    bench_operand(&b, bench_input(&b, 'i', "term", DIMS(1), 1, NUMBERS(1.5)));
+    bench_operand(&b, bench_input(&b, 'i', "term", DIMS(1), 1, &term));
   }
   assert_ok(bench_build(&b, NULL));
   bench_check(&b, bench_output(&b, ""), DIMS(1), 1, NUMBERS(6.0), 0.0);
