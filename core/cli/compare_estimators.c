@@ -178,7 +178,7 @@ static void complete_row(struct arena *a, struct json *row) {
 
 static void take_row(struct estimators *c, size_t index) {
   int code = 0;
-  char name[32];
+  char name[48];
   (void)snprintf(name, sizeof name, "estimate-%zu.result", index);
   char *file = path_join(c->directory, name);
   struct json *row = estimate(c, c->items[index].text, file, 0, &code);
@@ -288,36 +288,67 @@ static int32_t write_document(struct estimators *c) {
 
 /* ---- the comparison ---- */
 
-static size_t edge_count(const struct manifest *m) {
+static int32_t fail_edge(const struct manifest *m, const char *edge) {
+  return edge != NULL
+             ? fail(TIER_E_INVALID, "%s: no edge \"%s\"; one is UPPER.LOWER, by the levels' names",
+                    m->file, edge)
+             : fail(TIER_E_INVALID,
+                    "%s has no edge, or several: a level must go \"through\" another; of several, "
+                    "name one: --edge UPPER.LOWER",
+                    m->file);
+}
+
+static int32_t check_id(const struct session *s, const char *id) {
   size_t count = 0;
-  for (size_t i = 0; i < m->level_count; i++) {
-    count += m->levels[i].through_count;
+  const char *const *names = registry_names(s->registry, POSITION_ESTIMATOR, &count);
+  int64_t nearest = text_nearest(id, names, count);
+  if (registry_find(s->registry, POSITION_ESTIMATOR, id) != NULL) {
+    return TIER_OK;
   }
-  return count;
+  return nearest >= 0
+             ? fail(TIER_E_INVALID, "--estimators: no estimator \"%s\"; did you mean \"%s\"?", id,
+                    names[nearest])
+             : fail(TIER_E_INVALID, "--estimators: no estimator \"%s\"", id);
+}
+
+/* An error at the edge itself is a refusal, which becomes the row's result; one inside the item (an
+ * unknown slot, a value out of range) is a wrong item. */
+static int32_t check_arguments(const struct estimators *c, const struct item *item,
+                               const char *edge_path) {
+  const struct session *s = c->session;
+  struct text text = {0};
+  struct diagnostics d = {0};
+  struct manifest *m = NULL;
+  json_write(item->application, 0, 0, &text);
+  int32_t status = manifest_bind_edge(s->file, s->registry, 0, &s->sets, s->options->edge,
+                                      text_get(&text), &d, &m);
+  int32_t result = TIER_OK;
+  for (size_t i = 0; i < d.count && status != TIER_OK && result == TIER_OK; i++) {
+    const struct diagnostic *x = &d.items[i];
+    if (x->severity == SEVERITY_ERROR && strcmp(x->path, edge_path) != 0) {
+      result = fail(status, "--estimators: %s: %s%s%s", item->text, x->message,
+                    x->hint[0] != '\0' ? "; " : "", x->hint);
+    }
+  }
+  if (result == TIER_OK) {
+    error_clear();
+  }
+  manifest_free(m);
+  diagnostics_free(&d);
+  text_free(&text);
+  return result;
 }
 
 /* Every id must be known and every item must be readable before any work is done. */
 static int32_t check_items(const struct estimators *c) {
-  size_t count = 0;
   const struct manifest *m = c->session->variants[0].manifest;
-  const char *const *names = registry_names(c->session->registry, POSITION_ESTIMATOR, &count);
+  const struct manifest_through *edge = session_edge(m, c->session->options->edge);
+  if (edge == NULL) {
+    return fail_edge(m, c->session->options->edge);
+  }
   for (size_t i = 0; i < c->item_count; i++) {
-    const char *id = c->items[i].id;
-    if (registry_find(c->session->registry, POSITION_ESTIMATOR, id) == NULL) {
-      int64_t nearest = text_nearest(id, names, count);
-      return nearest >= 0
-                 ? fail(TIER_E_INVALID, "--estimators: no estimator \"%s\"; did you mean \"%s\"?",
-                        id, names[nearest])
-                 : fail(TIER_E_INVALID, "--estimators: no estimator \"%s\" (tier list estimator)",
-                        id);
-    }
-  }
-  if (edge_count(m) == 0) {
-    return fail(TIER_E_INVALID, "%s: no level goes \"through\" another, so there is no estimator",
-                m->file);
-  }
-  if (edge_count(m) > 1 && c->session->options->edge == NULL) {
-    return fail(TIER_E_INVALID, "%s has several edges: name one, --edge UPPER.LOWER", m->file);
+    TIER_TRY(check_id(c->session, c->items[i].id));
+    TIER_TRY(check_arguments(c, &c->items[i], edge->place.path));
   }
   return TIER_OK;
 }

@@ -13,6 +13,7 @@
 #include "cli/session.h"
 #include "run/progress.h"
 #include "run/stop.h"
+#include "run/system.h"
 
 /* The step that an estimator gets which needs one and finds none. */
 #define STEP_OPTIMIZER "sgd"
@@ -145,22 +146,6 @@ static int lacks_step(const struct manifest *m, const struct manifest_through *e
   return 0;
 }
 
-/* The edge "upper.lower", or the only one. */
-static const struct manifest_through *find_edge(const struct manifest *m, const char *name) {
-  const struct manifest_through *found = NULL;
-  for (size_t i = 0; i < m->level_count; i++) {
-    for (size_t j = 0; j < m->levels[i].through_count; j++) {
-      const struct manifest_through *edge = &m->levels[i].through[j];
-      char *its_name = memory_format("%s.%s", m->levels[i].name, m->levels[edge->level].name);
-      if (name == NULL || strcmp(name, its_name) == 0) {
-        found = edge;
-      }
-      free(its_name);
-    }
-  }
-  return found;
-}
-
 static int32_t load(const struct estimation *e, const struct manifest *m, struct problem **out) {
   struct problem_options options = session_problem_options(e->session, e->seed);
   TIER_TRY(problem_new(m, &options, out));
@@ -179,6 +164,9 @@ static int32_t bind(const struct estimation *e, const struct json *application,
   json_write(application, 0, 0, &text);
   int32_t status = manifest_bind_edge(e->session->file, e->session->registry, 0, &e->session->sets,
                                       e->session->options->edge, text_get(&text), &d, out);
+  if (status == TIER_E_INVALID) {
+    status = TIER_E_REFUSED; /* the item was found well-formed before: it does not apply here */
+  }
   status = fail_diagnostics(status, &d);
   diagnostics_free(&d);
   text_free(&text);
@@ -220,6 +208,7 @@ static int32_t estimate(struct estimation *e, struct problem *p) {
   struct arena *a = e->arena;
   struct json *j = e->answer;
   double curvature = number_at(json_member(j, "curvature"), "hvps");
+  system_reset_peak();
   TIER_TRY(problem_estimate(p, &r));
   put_number(a, j, "values", (double)(r.solve.values + r.pullback.values));
   put_number(a, j, "gradients", (double)(r.solve.gradients + r.pullback.gradients));
@@ -230,7 +219,7 @@ static int32_t estimate(struct estimation *e, struct problem *p) {
   put_number(a, j, "seconds", r.solve_seconds + r.pullback_seconds);
   put_number(a, j, "solve_seconds", r.solve_seconds);
   put_number(a, j, "pullback_seconds", r.pullback_seconds);
-  put_number(a, j, "peak_bytes", (double)r.peak_bytes);
+  put_number(a, j, "peak_bytes", (double)system_peak()); /* plugins' own memory, too */
   put_number(a, j, "residual", r.residual);
   put_number(a, j, "gradient_norm", r.gradient_norm);
   put_number(a, j, "direct_norm", r.direct_norm);
@@ -248,7 +237,7 @@ static int32_t estimate_bound(struct estimation *e, const struct manifest *m) {
   struct manifest *stepped = NULL;
   TIER_TRY(load(e, m, &p));
   int32_t status = TIER_OK;
-  if (lacks_step(m, find_edge(m, e->session->options->edge), p)) {
+  if (lacks_step(m, session_edge(m, e->session->options->edge), p)) {
     status = make_step(e, p, &step);
     problem_free(p);
     p = NULL;
@@ -265,7 +254,7 @@ static int32_t estimate_bound(struct estimation *e, const struct manifest *m) {
 
 static int32_t estimate_item(struct estimation *e) {
   struct manifest *m = NULL;
-  e->edge = find_edge(e->base, e->session->options->edge);
+  e->edge = session_edge(e->base, e->session->options->edge);
   if (e->edge == NULL) {
     return fail(TIER_E_INVALID, "the manifest has no such edge");
   }

@@ -150,6 +150,23 @@ const struct variant *session_variant(const struct session *s, const char *name)
   return found;
 }
 
+const struct manifest_through *session_edge(const struct manifest *m, const char *name) {
+  const struct manifest_through *found = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < m->level_count; i++) {
+    for (size_t j = 0; j < m->levels[i].through_count; j++) {
+      const struct manifest_through *edge = &m->levels[i].through[j];
+      char *its_name = memory_format("%s.%s", m->levels[i].name, m->levels[edge->level].name);
+      if (name == NULL || strcmp(name, its_name) == 0) {
+        found = edge;
+        count++;
+      }
+      free(its_name);
+    }
+  }
+  return count == 1 ? found : NULL;
+}
+
 int64_t *session_seeds(const struct session *s, const struct manifest *m, size_t *count) {
   int64_t *seeds = NULL;
   size_t capacity = 0;

@@ -40,6 +40,9 @@ void session_add_pending(const struct session *s, struct diagnostics *d);
 int session_complain(struct session *s, int32_t status);
 /* The variant of that name, or NULL after a message. */
 const struct variant *session_variant(const struct session *s, const char *name);
+/* The edge "UPPER.LOWER" (NULL: the only one); NULL if there is none of that name, or no only one.
+ */
+const struct manifest_through *session_edge(const struct manifest *m, const char *name);
 /* --seeds, or the manifest's; free() it. NULL after a message. */
 int64_t *session_seeds(const struct session *s, const struct manifest *m, size_t *count);
 struct problem_options session_problem_options(const struct session *s, int64_t seed);

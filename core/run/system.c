@@ -61,3 +61,26 @@ const char *system_program_hash(void) {
   }
   return hash;
 }
+
+void system_reset_peak(void) {
+  FILE *file = fopen("/proc/self/clear_refs", "we");
+  if (file != NULL) {
+    (void)fputs("5", file);
+    (void)fclose(file);
+  }
+}
+
+int64_t system_peak(void) {
+  char line[256];
+  long long kilobytes = 0;
+  FILE *file = fopen("/proc/self/status", "re");
+  while (file != NULL && kilobytes == 0 && fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, "VmHWM:", 6) == 0) {
+      kilobytes = strtoll(line + 6, NULL, 10);
+    }
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return kilobytes * 1024;
+}

@@ -13,4 +13,9 @@ char *system_program(void);
 /* Its SHA-256 in hex, computed once; "" if it cannot be read. */
 const char *system_program_hash(void);
 
+/* The most resident memory of this process since the reset (or, where the system does not let it be
+ * reset, since its start), in bytes; 0 if the system does not tell. */
+void system_reset_peak(void);
+int64_t system_peak(void);
+
 #endif
