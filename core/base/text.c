@@ -1,6 +1,6 @@
 #include "base/text.h"
 
-#include <locale.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +85,10 @@ int64_t text_nearest(const char *name, const char *const *candidates, size_t cou
 }
 
 void text_number(double value, char out[32]) {
+  if (fabs(value) < 1e15 && value == trunc(value)) {
+    (void)snprintf(out, 32, "%.0f", value);
+    return;
+  }
   for (int digits = 1; digits <= 17; digits++) {
     (void)snprintf(out, 32, "%.*g", digits, value);
     if (strtod(out, NULL) == value) {

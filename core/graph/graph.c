@@ -64,6 +64,11 @@ int32_t graph_fail(struct graph *g, uint32_t op, const tier_value *inputs, uint3
   return g->status;
 }
 
+void graph_forget_failure(struct graph *g) {
+  g->failure = NULL;
+  g->status = TIER_OK;
+}
+
 int32_t graph_status(const struct graph *g) {
   return g->status < 0 ? fail(g->status, "%s", g->failure) : TIER_OK;
 }

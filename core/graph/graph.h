@@ -56,6 +56,8 @@ uint32_t graph_origin(struct graph *g, struct origin origin);
 void graph_restore_origin(struct graph *g, uint32_t origin);
 /* TIER_OK, or the first failure handed to `fail`. */
 int32_t graph_status(const struct graph *g);
+/* Forgets the failure: a check goes on with the next term. */
+void graph_forget_failure(struct graph *g);
 static inline const struct value *graph_value(const struct graph *g, tier_value v) {
   return &g->values[v];
 }

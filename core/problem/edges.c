@@ -33,6 +33,35 @@ tier_edge *edge_between(const struct level *upper, int lower) {
   return NULL;
 }
 
+tier_edge *edge_into(const struct problem *p, int lower) {
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    tier_edge *e = edge_between(&p->levels[i], lower);
+    if (e != NULL) {
+      return e;
+    }
+  }
+  return NULL;
+}
+
+/* Levels between the two run once a step of the upper one: then the last record is the only one. */
+static int32_t check_between(const struct problem *p, const tier_edge *e) {
+  for (int i = e->lower->declared->parent; i >= 0 && i != e->upper->index;
+       i = p->m->levels[i].parent) {
+    if (p->m->levels[i].steps != 1 || p->m->levels[i].epochs > 0) {
+      return fail(TIER_E_UNSUPPORTED,
+                  "pulling back through level \"%s\", which runs more than once in a step of level "
+                  "\"%s\" (level \"%s\" takes several), is not supported yet",
+                  e->lower->declared->name, e->upper->declared->name, p->m->levels[i].name);
+    }
+  }
+  tier_edge *other = edge_into(p, e->lower->index);
+  return other == NULL || other == e ? TIER_OK
+                                     : fail(TIER_E_UNSUPPORTED,
+                                            "two levels with \"through\" to level \"%s\" are not "
+                                            "supported yet",
+                                            e->lower->declared->name);
+}
+
 static int reads(const struct builder *b, int variable) {
   for (size_t i = 0; i < b->input_count; i++) {
     if (b->inputs[i].kind == INPUT_TENSOR && b->inputs[i].index == variable) {
@@ -104,6 +133,7 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
                 "response, is not supported yet",
                 e->lower->declared->name);
   }
+  TIER_TRY(check_between(p, e));
   TIER_TRY(suites_get(e->lower, 0, &suite));
   TIER_TRY(find_inputs(p, e, suite));
   TIER_TRY(instances_get(p, a, NULL, &e->estimator));

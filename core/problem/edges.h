@@ -12,6 +12,8 @@ int32_t edges_build(struct problem *p);
 void edge_free(tier_edge *e);
 /* The edge from `upper` to level `lower`, or NULL. */
 tier_edge *edge_between(const struct level *upper, int lower);
+/* The edge into level `lower`, from whichever level has it in `through`, or NULL. */
+tier_edge *edge_into(const struct problem *p, int lower);
 void record_reset(tier_record *r);
 const struct report_entry *record_report(const tier_record *r, const char *name);
 

@@ -49,6 +49,7 @@ struct held_data {
   struct held_field *fields;
   size_t field_count;
   int busy; /* being made: finds cycles */
+  int32_t failed;
 };
 
 /* How many rows of each data a program sees: all of them, or `rows` drawn ones. */

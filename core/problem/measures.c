@@ -269,6 +269,12 @@ static int32_t metric_of(struct problem *p, const struct manifest_measure *m, in
   struct arrays arrays;
   TIER_TRY(instances_get(p, m->application, NULL, &i));
   const tier_metric_1 *api = instance_get(i, "tier.metric/1");
+  if (api == NULL && instance_get(i, "tier.function/1") != NULL) { /* a metric that is a graph */
+    struct expr apply = {.kind = EXPR_APPLY, .place = m->place, .application = m->application};
+    struct manifest_measure as_expression = *m;
+    as_expression.expr = &apply;
+    return mean_of(p, &as_expression, run, value);
+  }
   if (api == NULL) {
     return fail(TIER_E_INVALID, "%s is not a metric", m->application->component->c.id);
   }

@@ -74,7 +74,7 @@ int32_t level_solve_children(struct level *l) {
   int32_t status = TIER_OK;
   p->solve_depth++;
   for (size_t i = 0; i < l->child_count && status == TIER_OK; i++) {
-    tier_edge *e = edge_between(l, l->children[i]);
+    tier_edge *e = edge_into(p, l->children[i]);
     struct level *child = &p->levels[l->children[i]];
     status = e != NULL ? solve_edge(e) : level_run(child, NULL);
   }

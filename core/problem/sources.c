@@ -69,17 +69,21 @@ static int32_t describe(struct problem *p, struct held_data *held, int index) {
 int32_t sources_get(struct problem *p, int index, struct held_data **out) {
   struct held_data *held = &p->data[index];
   *out = held;
-  if (held->data != NULL) {
-    return TIER_OK;
+  if (held->data != NULL || held->failed < 0) {
+    return held->failed; /* in a check, a failure was reported at the first call */
   }
   if (held->busy) {
     return fail(TIER_E_INVALID, "data \"%s\" is defined by itself", held->declared->name);
   }
   held->busy = 1;
   struct data *data = NULL;
-  TIER_TRY(sources_make(p, held->declared->source, held->declared->name, &data));
-  held->data = data;
-  return describe(p, held, index);
+  held->failed = sources_make(p, held->declared->source, held->declared->name, &data);
+  if (held->failed == TIER_OK) {
+    held->data = data;
+    held->failed = describe(p, held, index);
+  }
+  held->busy = 0;
+  return held->failed;
 }
 
 int sources_field(const struct held_data *held, const char *name) {

@@ -220,7 +220,7 @@ static void multiple_of_identity(void **state) {
       &h,
       "{ \"tier\": 1, \"compute\": {\"dtype\": \"f64\"},"
       "  \"data\": { \"d\": { \"linear-problem\": { \"rows\": 4, \"features\": 2 } } },"
-      "  \"variables\": { \"w\": [0, 0, 0], \"t\": [1, 2, -3] },"
+      "  \"variables\": { \"w\": { \"init\": [0, 0, 0] }, \"t\": { \"init\": [1, 2, -3] } },"
       "  \"objectives\": { \"near\": { \"times\": [3, { \"l2\": { \"minus\": [\"w\", \"t\"] "
       "} }] },"
       "    \"far\": { \"l2\": { \"minus\": [\"w\", [5, 5, 5]] } } },"
@@ -344,7 +344,7 @@ static void logistic_unroll_near_neumann(void **state) {
 static void softmax_against_differences(void **state) {
   (void)state;
   struct harness h;
-  const double step = 1e-4;
+  const double step = 3e-3; /* the inner tolerance leaves about 4e-12 in the values */
   static const struct {
     const char *name;
     int64_t index, place;
@@ -477,7 +477,9 @@ static void three_levels_one_step(void **state) {
   harness_write(&h, "a", 1, 0.5);
   struct problem_estimate e = harness_estimate(&h);
   double expected[] = {-0.003775, 0.0151};
-  assert_true(relative_error(e.hypergradient, expected, 2) < 1e-9);
+  if (!(relative_error(e.hypergradient, expected, 2) < 1e-9)) {
+    fail_test("%.12g, %.12g", e.hypergradient[0], e.hypergradient[1]);
+  }
   free(e.hypergradient);
   harness_close(&h);
   (void)unlink(pairs);

@@ -233,7 +233,7 @@ static void expect(const char *text, const char *const *parts, size_t count) {
 
 static void shapes_all_at_once(void **state) {
   (void)state;
-  static const char *const parts[] = {"inner sizes differ", "mixes rows of", "one number a row"};
+  static const char *const parts[] = {"takes rows of 700", "mixes rows of", "one number a row"};
   expect(BAD("{ \"cross-entropy\": { \"logits\": { \"net\": \"train.x\" }, \"labels\": \"train.y\" "
              "} },\n"
              "{ \"cross-entropy\": { \"logits\": { \"fit\": \"train.x\" }, \"labels\": \"val.y\" } "
