@@ -11,6 +11,8 @@
 #include <tier/estimator.h>
 #include <tier/linear_solver.h>
 
+#include "../host_interface.h"
+
 struct implicit {
   const tier_host *host;
   const tier_vector_1 *v;
@@ -237,14 +239,18 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   self->host = host;
-  self->v = host->get(host, "tier.vector/1");
-  self->problem = host->get(host, "tier.problem/1");
+  self->v = host_interface(host, "tier.vector/1");
+  self->problem = host_interface(host, "tier.problem/1");
   self->solver = params->api->instance(params, "solver");
   self->damping = tier_number(params, "damping");
   self->batch = tier_given(params, "batch") ? tier_integer(params, "batch") : 0;
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->preconditioner =
       tier_given(params, "preconditioner") ? params->api->instance(params, "preconditioner") : NULL;
+  if (self->v == NULL || self->problem == NULL) {
+    free(self);
+    return TIER_E_PLUGIN;
+  }
   *object = self;
   return TIER_OK;
 }

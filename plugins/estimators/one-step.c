@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host_interface.h"
 #include "stepping.h"
 
 struct one_step {
@@ -122,10 +123,14 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   self->host = host;
-  self->v = host->get(host, "tier.vector/1");
-  self->problem = host->get(host, "tier.problem/1");
+  self->v = host_interface(host, "tier.vector/1");
+  self->problem = host_interface(host, "tier.problem/1");
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->radius = tier_number(params, "radius");
+  if (self->v == NULL || self->problem == NULL) {
+    free(self);
+    return TIER_E_PLUGIN;
+  }
   *object = self;
   return TIER_OK;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host_interface.h"
 #include "stepping.h"
 
 struct unroll {
@@ -220,11 +221,15 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   self->host = host;
-  self->v = host->get(host, "tier.vector/1");
-  self->problem = host->get(host, "tier.problem/1");
+  self->v = host_interface(host, "tier.vector/1");
+  self->problem = host_interface(host, "tier.problem/1");
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->truncate = tier_given(params, "truncate") ? tier_integer(params, "truncate") : 0;
   self->first_order = tier_boolean(params, "first_order");
+  if (self->v == NULL || self->problem == NULL) {
+    free(self);
+    return TIER_E_PLUGIN;
+  }
   *object = self;
   return TIER_OK;
 }

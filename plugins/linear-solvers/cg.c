@@ -12,6 +12,8 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../host_interface.h"
+
 struct cg {
   const tier_host *host;
   const tier_vector_1 *v;
@@ -181,10 +183,14 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   cg->host = host;
-  cg->v = host->get(host, "tier.vector/1");
+  cg->v = host_interface(host, "tier.vector/1");
   cg->iterations = tier_integer(params, "iterations");
   cg->tolerance = tier_number(params, "tolerance");
   cg->previous = strcmp(tier_text(params, "start"), "previous") == 0;
+  if (cg->v == NULL) {
+    free(cg);
+    return TIER_E_PLUGIN;
+  }
   *object = cg;
   return TIER_OK;
 }

@@ -8,6 +8,8 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../host_interface.h"
+
 #define BLOCK 32 /* products at once */
 
 struct dense {
@@ -204,10 +206,14 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   d->host = host;
-  d->v = host->get(host, "tier.vector/1");
-  d->algebra = host->get(host, "tier.dense/1");
+  d->v = host_interface(host, "tier.vector/1");
+  d->algebra = host_interface(host, "tier.dense/1");
   d->limit = tier_integer(params, "limit");
   d->method = tier_text(params, "method")[0];
+  if (d->v == NULL || d->algebra == NULL) {
+    free(d);
+    return TIER_E_PLUGIN;
+  }
   *object = d;
   return TIER_OK;
 }

@@ -11,6 +11,8 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../host_interface.h"
+
 struct neumann {
   const tier_host *host;
   const tier_vector_1 *v;
@@ -116,9 +118,13 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   n->host = host;
-  n->v = host->get(host, "tier.vector/1");
+  n->v = host_interface(host, "tier.vector/1");
   n->terms = tier_integer(params, "terms");
   n->lr = tier_given(params, "lr") ? tier_number(params, "lr") : 0.0;
+  if (n->v == NULL) {
+    free(n);
+    return TIER_E_PLUGIN;
+  }
   *object = n;
   return TIER_OK;
 }

@@ -16,6 +16,8 @@
 #include <tier/loop.h>
 #include <tier/params.h>
 
+#include "../host_interface.h"
+
 /* Hager, Zhang 2005, section 5: their delta, sigma, epsilon, rho, theta, gamma. */
 #define DECREASE 0.1       /* of Wolfe's first condition */
 #define CURVATURE 0.9      /* of Wolfe's second */
@@ -25,7 +27,7 @@
 #define SHRINK 0.66        /* what two secant steps must achieve, else the interval is halved */
 
 #define MOST_TRIALS 60 /* gradients in one line search */
-#define PATIENCE 30    /* steps within the noise that may pass without a smaller gradient */
+#define PATIENCE 40    /* iterations without a smaller value or gradient that it bears */
 
 struct lbfgs {
   const tier_host *host;
@@ -367,11 +369,25 @@ static int32_t advance(struct run *r) {
   }
 }
 
+/* Whether an iteration got anywhere: a value or a gradient norm below all before. Within the
+ * rounding error such records become rare, which is how the end of what can be reached shows. */
+struct progress {
+  double least_value, least_norm;
+  int stale; /* iterations since the last record */
+};
+
+static int stalled(struct progress *p, const struct run *r) {
+  int record = r->value < p->least_value || r->norm < p->least_norm;
+  p->least_value = fmin(p->least_value, r->value);
+  p->least_norm = fmin(p->least_norm, r->norm);
+  p->stale = record ? 0 : p->stale + 1;
+  return p->stale >= PATIENCE;
+}
+
 /* Iterates until there is a reason to stop, and returns it. `*status`: a failure. */
 static const char *iterate(struct run *r, int64_t steps, double tolerance, int64_t *done,
                            int32_t *status) {
-  double least = r->norm;
-  int stale = 0;
+  struct progress progress = {r->value, r->norm, 0};
   for (*done = 0;; ++*done) {
     if (tolerance > 0.0 && r->norm < tolerance) {
       return "tolerance";
@@ -379,19 +395,14 @@ static const char *iterate(struct run *r, int64_t steps, double tolerance, int64
     if (*done >= steps) {
       return "steps";
     }
-    double before = r->value;
-    *status = r->norm > 0.0 ? advance(r) : 0;
+    if (r->norm == 0.0 || stalled(&progress, r)) {
+      return "no progress";
+    }
+    *status = advance(r);
     if (*status != FOUND) {
       return "no progress";
     }
     move(r);
-    int better = r->norm < least || before - r->value > r->noise;
-    least = fmin(least, r->norm);
-    stale = better ? 0 : stale + 1;
-    if (stale == PATIENCE) {
-      ++*done;
-      return "no progress";
-    }
   }
 }
 
@@ -423,8 +434,12 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   l->host = host;
-  l->v = host->get(host, "tier.vector/1");
+  l->v = host_interface(host, "tier.vector/1");
   l->memory = tier_integer(params, "memory");
+  if (l->v == NULL) {
+    free(l);
+    return TIER_E_PLUGIN;
+  }
   *object = l;
   return TIER_OK;
 }

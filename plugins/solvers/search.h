@@ -10,6 +10,8 @@
 #include <tier/random.h>
 #include <tier/solver.h>
 
+#include "../host_interface.h"
+
 struct search {
   const tier_host *host;
   const tier_vector_1 *vectors;
@@ -68,14 +70,11 @@ static inline int32_t search_create(const tier_host *host, const tier_params *pa
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   s->host = host;
-  s->vectors = host->get(host, "tier.vector/1");
-  s->random = host->get(host, "tier.random/1");
+  s->vectors = host_interface(host, "tier.vector/1");
+  s->random = host_interface(host, "tier.random/1");
   s->points = tier_integer(params, points_slot);
-  int32_t status = s->vectors != NULL && s->random != NULL
-                       ? search_read_box(s, params)
-                       : tier_failf(host, TIER_E_PLUGIN,
-                                    "the host lacks tier.vector/1 or "
-                                    "tier.random/1");
+  int32_t status =
+      s->vectors != NULL && s->random != NULL ? search_read_box(s, params) : TIER_E_PLUGIN;
   if (status < 0) {
     search_destroy(s);
     return status;
