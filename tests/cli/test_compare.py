@@ -5,7 +5,7 @@ import math
 import pathlib
 import unittest
 
-from harness import Case, ridge
+from harness import LATER, Case, ridge
 
 
 def with_variants():
@@ -13,7 +13,7 @@ def with_variants():
     m["seeds"] = [0, 1]
     m["compare"] = {
         "short": {"levels.outer.steps": 2},
-        "later": {"levels.inner.each": "train"},
+        "later": LATER,
     }
     return m
 

@@ -74,8 +74,8 @@ class Run(Case):
         self.assertEqual(data[:8], b"\x93NUMPY\x01\x00")
         length = struct.unpack("<H", data[8:10])[0]
         header = ast.literal_eval(data[10:10 + length].decode())
-        self.assertEqual((header["descr"], header["fortran_order"]), ("<f4", False))
-        numbers = struct.unpack(f"<{(len(data) - 10 - length) // 4}f", data[10 + length:])
+        self.assertEqual((header["descr"], header["fortran_order"]), ("<f8", False))
+        numbers = struct.unpack(f"<{(len(data) - 10 - length) // 8}d", data[10 + length:])
         self.assertEqual(len(numbers), math.prod(header["shape"]))
         return header["shape"], numbers
 
@@ -182,11 +182,11 @@ class Wrong(Case):
 
     def test_needed_plugin_that_was_refused_is_69(self):
         (self.folder / "plugins").mkdir()
-        (self.folder / "plugins" / "tier-optimizers-mine.so").write_text("not a library")
+        (self.folder / "plugins" / "mine.so").write_text("not a library")
         m = ridge()
         m["levels"][1]["optimizer"] = {"mine": {}}
         self.tier("run", self.manifest(m), "--plugin-path", "plugins", code=69)
-        self.assertIn("tier-optimizers-mine.so", self.messages)
+        self.assertIn("mine.so", self.messages)
 
     def test_an_unneeded_plugin_that_was_refused_is_no_matter(self):
         (self.folder / "plugins").mkdir()
@@ -204,12 +204,20 @@ class Signals(Case):
         self.path = self.manifest(m)
 
     def begin(self):
+        """A process in the middle of its run."""
         process = self.start("run", self.path, "--json")
         deadline = time.monotonic() + 60
-        while not any(p.stat().st_size for p in self.folder.glob("runs/*/*/metrics.jsonl")):
+        while not self.is_stepping(process):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
         return process
+
+    def is_stepping(self, process):
+        try:
+            metrics = next(self.folder.glob("runs/*/*/metrics.jsonl"))
+            return self.state().get("pid") == process.pid and metrics.stat().st_size > 0
+        except (StopIteration, FileNotFoundError):
+            return False
 
     def state(self):
         return json.loads(next(self.folder.glob("runs/*/*/state.json")).read_text())

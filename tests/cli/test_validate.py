@@ -4,7 +4,7 @@ import json
 import time
 import unittest
 
-from harness import EXPERIMENTS, Case, ridge
+from harness import EXPERIMENTS, LATER, Case, ridge
 
 
 class Validate(Case):
@@ -66,7 +66,7 @@ class Validate(Case):
 
     def test_a_variant_that_is_not_supported_yet_is_skipped(self):
         m = ridge()
-        m["compare"] = {"later": {"levels.inner.each": "train"}}
+        m["compare"] = {"later": LATER}
         document = self.json("validate", self.manifest(m))
         self.assertEqual([s["variant"] for s in document["skipped"]], ["later"])
         self.assertIn("not supported yet", document["skipped"][0]["message"])
