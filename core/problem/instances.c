@@ -11,7 +11,8 @@
 /* The innermost place wins: one that is already there stays. */
 int32_t fail_at(const struct place *place, int32_t code) {
   size_t length = strlen(place->file);
-  if (strncmp(error_text(), place->file, length) == 0 && error_text()[length] == ':') {
+  if (error_text()[0] == '\0' ||
+      (strncmp(error_text(), place->file, length) == 0 && error_text()[length] == ':')) {
     return code;
   }
   return error_context(code, "%s:%d:%d", place->file, place->line, place->column);

@@ -36,8 +36,11 @@ int32_t problem_diagnose(struct problem *p, const struct place *place, int32_t c
   const char *file = p->m->file;
   int line = place != NULL ? place->line : 0;
   int column = place != NULL ? place->column : 0;
-  if (!p->check_only || d == NULL || text[0] == '\0') {
+  if (!p->check_only || d == NULL) {
     return place != NULL ? fail_at(place, code) : code;
+  }
+  if (text[0] == '\0') {
+    return code; /* it was reported where it happened */
   }
   size_t length = strlen(file);
   int used = 0;
