@@ -76,46 +76,68 @@ void session_add_pending(const struct session *s, struct diagnostics *d) {
   error_clear();
 }
 
-static char *first_unsupported(const struct diagnostics *d) {
+static const struct diagnostic *first_unsupported(const struct diagnostics *d) {
   for (size_t i = 0; i < d->count; i++) {
     if (d->items[i].severity == SEVERITY_UNSUPPORTED) {
-      return memory_copy_text(d->items[i].message);
+      return &d->items[i];
     }
   }
-  return memory_copy_text("not supported yet");
+  return NULL;
 }
 
-static int32_t check_variant(struct session *s, size_t index, struct variant *v) {
-  struct diagnostics d = {0};
+/* A variant that cannot run yet: remembers why. What shapes found out is said as a warning, as
+ * manifest_validate does for what binding did. */
+static void skip(struct session *s, struct variant *v, const struct diagnostics *binding,
+                 const struct diagnostics *shapes) {
+  const struct diagnostic *x = first_unsupported(binding);
+  if (x == NULL && (x = first_unsupported(shapes)) != NULL) {
+    diagnostics_add(&s->diagnostics, SEVERITY_WARNING, x->file, x->line, x->column, x->path,
+                    x->hint, "skipping the variant \"%s\": %s", v->name, x->message);
+  }
+  v->message = memory_copy_text(x != NULL ? x->message : "not supported yet");
+}
+
+/* `validated`: what binding has to say was said already. */
+static int32_t check_variant(struct session *s, size_t index, int validated, struct variant *v) {
+  struct diagnostics binding = {0};
+  struct diagnostics shapes = {0};
   v->name = manifest_variant_name(s->file, index);
-  int32_t status =
-      manifest_bind(s->file, s->registry, index, &s->sets, &d, &v->skipped_sets, &v->manifest);
-  if (status == TIER_OK) {
+  v->status = manifest_bind(s->file, s->registry, index, &s->sets, &binding, &v->skipped_sets,
+                            &v->manifest);
+  if (v->status == TIER_OK) {
     manifest_identity(v->manifest);
-    status = check_shapes(s, v, &d);
+    v->status = check_shapes(s, v, &shapes);
   }
-  if (status != TIER_OK) {
-    session_add_pending(s, &d);
+  if (v->status != TIER_OK && diagnostics_errors(&binding) == 0) {
+    session_add_pending(s, &shapes);
   }
-  v->status = status;
+  int32_t status = v->status;
   if (status == TIER_E_UNSUPPORTED && index > 0) {
-    v->message = first_unsupported(&d);
+    skip(s, v, &binding, &shapes);
     status = TIER_OK;
   } else {
-    merge(&s->diagnostics, &d);
+    merge(&s->diagnostics, &shapes);
+    if (!validated) {
+      merge(&s->diagnostics, &binding);
+    }
   }
-  diagnostics_free(&d);
+  error_clear();
+  diagnostics_free(&binding);
+  diagnostics_free(&shapes);
   return status;
 }
 
 int32_t session_check(struct session *s, const char *manifest, const char *only) {
   int32_t result = TIER_OK;
   TIER_TRY(manifest_open(manifest, &s->diagnostics, &s->file));
+  if (only == NULL) {
+    result = manifest_validate(s->file, s->registry, &s->sets, &s->diagnostics);
+  }
   s->variant_count = manifest_variant_count(s->file);
   s->variants = memory_alloc(s->variant_count, sizeof *s->variants);
   for (size_t i = 0; i < s->variant_count; i++) {
     if (only == NULL || strcmp(only, manifest_variant_name(s->file, i)) == 0) {
-      int32_t status = check_variant(s, i, &s->variants[i]);
+      int32_t status = check_variant(s, i, only == NULL, &s->variants[i]);
       result = result == TIER_OK ? status : result;
     }
   }

@@ -47,19 +47,19 @@ static void print_document(const struct session *s, int ok) {
   arena_free(a);
 }
 
-static void print_text(struct session *s, int ok) {
+static void print_text(const struct session *s, int ok) {
   size_t skipped = 0;
   diagnostics_print(&s->diagnostics, stderr);
   for (size_t i = 0; i < s->variant_count; i++) {
-    if (s->variants[i].message != NULL) {
-      (void)fprintf(stderr, "%s: %s is skipped: %s\n", s->options->operands.items[0],
-                    s->variants[i].name, s->variants[i].message);
-      skipped++;
-    }
+    skipped += s->variants[i].message != NULL;
   }
   if (ok && !s->options->quiet) {
-    (void)printf("%s: ok (%zu variant%s%s)\n", s->options->operands.items[0], s->variant_count,
-                 s->variant_count == 1 ? "" : "s", skipped > 0 ? ", some not supported yet" : "");
+    (void)printf("%s: ok (%zu variant%s", s->options->operands.items[0], s->variant_count,
+                 s->variant_count == 1 ? "" : "s");
+    if (skipped > 0) {
+      (void)printf(", %zu of them not supported yet", skipped);
+    }
+    (void)printf(")\n");
   }
 }
 
