@@ -25,29 +25,44 @@ struct program {
   int bound;
 };
 
-/* The pipeline: graph passes, repeated until nothing changes, then lowering (views, order of steps)
- * and the memory plan. Fusion of elementwise chains with row reductions, and blocks of rows, belong
- * between `stage` and lowering: stage decides what is computed when, fusion how. */
-static const struct {
+/* The pipeline: graph passes, the first ones repeated until nothing changes; then lowering (views,
+ * order of the steps) and the memory plan. Fusion of elementwise chains with row reductions, and
+ * blocks of rows, belong after `stage`: stage decides what is computed when, fusion how. */
+struct pass {
   const char *name;
   int32_t (*run)(struct draft *d);
-} passes[] = {
-    {"common", pass_common}, /* equal values become one */
-    {"dead", pass_dead},     /* what no output needs goes away */
+};
+static const struct pass repeated[] = {
+    {"simplify", pass_simplify}, /* algebra on the graph, transposes into matmul */
+    {"common", pass_common},     /* equal values become one */
+    {"dead", pass_dead},         /* what no output needs goes away */
+};
+static const struct pass last[] = {
+    {"stage", pass_stage}, /* products are regrouped, so that more is done in bind */
+    {"common", pass_common},
+    {"dead", pass_dead},
 };
 
-/* More rounds than this has not been seen to help; each is correct by itself. */
+/* More rounds than this have not been seen to help; each is correct by itself. */
 #define MOST_ROUNDS 6
 
-static int32_t run_passes(struct draft *d) {
-  uint32_t before = 0;
-  for (int round = 0; round < MOST_ROUNDS && d->graph->count != before; round++) {
-    before = d->graph->count;
-    for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
-      TIER_TRY(passes[i].run(d));
+static int32_t run_passes(struct draft *d, const struct pass *passes, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    int32_t status = passes[i].run(d);
+    if (status < 0) {
+      return error_context(status, "%s", passes[i].name);
     }
   }
   return TIER_OK;
+}
+
+static int32_t run_all_passes(struct draft *d) {
+  uint32_t before = 0;
+  for (int round = 0; round < MOST_ROUNDS && d->graph->count != before; round++) {
+    before = d->graph->count;
+    TIER_TRY(run_passes(d, repeated, sizeof repeated / sizeof repeated[0]));
+  }
+  return run_passes(d, last, sizeof last / sizeof last[0]);
 }
 
 /* ---- compiling ----------------------------------------------------------------------------- */
@@ -113,7 +128,7 @@ static int32_t prepare_steps(struct program *p) {
 static int32_t compile(struct program *p, struct draft *d, const struct program_options *options) {
   int plain = (options->flags & PROGRAM_PLAIN) != 0;
   if (!plain) {
-    TIER_TRY(run_passes(d));
+    TIER_TRY(run_all_passes(d));
   }
   find_zero_outputs(p, d);
   TIER_TRY(lowered_new(d, plain, options->dtype, &p->code));
