@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from harness import Case, ridge
+from harness import EXPERIMENTS, Case, ridge
 
 
 class Run(Case):
@@ -111,6 +111,18 @@ class Run(Case):
         first = self.run_once("--threads", 1, "--out", "t1", manifest=m)
         for name, threads in (("again", 1), ("t2", 2), ("t3", 3), ("t4", 4)):
             self.same_bytes(first, self.run_once("--threads", threads, "--out", name, manifest=m))
+
+    def test_threads_change_no_byte_where_work_is_split(self):
+        for path, sets in ((EXPERIMENTS / "hyper-cleaning" / "digits.json", ["levels.outer.steps=2"]),
+                           (EXPERIMENTS / "learning-rate" / "learning-rate.json",
+                            ["levels.outer.steps=1", "levels.inner.steps=20"])):
+            metrics = set()
+            for threads in (1, 2, 3, 4):
+                sets_written = [word for s in sets for word in ("--set", s)]
+                run = self.run_once("--threads", threads, "--out", f"t{threads}", *sets_written,
+                                    manifest=str(path))
+                metrics.add((self.directory(run) / "metrics.jsonl").read_bytes())
+            self.assertEqual(len(metrics), 1, path)
 
     def test_seeds(self):
         document = self.json("run", self.manifest(), "--seeds", "3,5")
