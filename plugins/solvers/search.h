@@ -124,6 +124,7 @@ static inline int32_t search_try(tier_levels *l, tier_state *state) {
   return TIER_OK;
 }
 
+/* Back to the best point. */
 static inline int32_t search_finish(void *self, tier_levels *l, tier_state *state) {
   const struct search *s = self;
   if (state->api->get_integers(state, "found")[0] == 0) {
@@ -131,7 +132,9 @@ static inline int32_t search_finish(void *self, tier_levels *l, tier_state *stat
                       "the objective is not a finite number at any of the points tried: change "
                       "\"from\" and \"to\"");
   }
-  return l->api->go_back(l);
+  double value = 0.0;
+  TIER_TRY(l->api->go_back(l));
+  return l->api->value(l, &value); /* what the level reports is then the best point's value */
 }
 
 static const tier_state_1 search_state = {.struct_size = (uint32_t)sizeof search_state,

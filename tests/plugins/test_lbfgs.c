@@ -383,6 +383,29 @@ static void a_changed_objective_is_followed(void **state) {
   objective_close(&f);
 }
 
+/* A pair that makes an uphill direction is dropped, and the gradient followed. */
+static void a_pair_that_misleads_is_dropped(void **state) {
+  (void)state;
+  struct objective f;
+  tier_loop_report report;
+  double start[2] = {-1.2, 1.0};
+  double ones[2] = {1.0, 1.0};
+  objective_open(&f, 2, rosenbrock_value);
+  struct instance *i = make_plain(POSITION_OPTIMIZER, "lbfgs", 2);
+  tier_vector *w = vector_of(start, 2);
+  V->fill(i->state->api->get_vector(i->state, "s0"), 1.0);
+  V->fill(i->state->api->get_vector(i->state, "y0"), 1.0);
+  i->state->api->get_doubles(i->state, "curvature")[0] = -2.0;
+  i->state->api->get_integers(i->state, "count")[0] = 1;
+  i->state->api->get_integers(i->state, "next")[0] = 1;
+  assert_ok(run(i, &f, 500, 1e-10, w, &report));
+  assert_string_equal(report.stop, "tolerance");
+  assert_vector_near(w, ones, 1e-9);
+  vector_free(w);
+  free_instance(i);
+  objective_close(&f);
+}
+
 /* Trials outside the domain give NaN: the search comes back from them. */
 static void trials_that_are_not_finite_are_left(void **state) {
   (void)state;
@@ -447,6 +470,7 @@ int main(void) {
       cmocka_unit_test(an_unreachable_tolerance_ends_without_progress),
       cmocka_unit_test(steps_end_a_run_and_state_goes_on),
       cmocka_unit_test(a_changed_objective_is_followed),
+      cmocka_unit_test(a_pair_that_misleads_is_dropped),
       cmocka_unit_test(trials_that_are_not_finite_are_left),
       cmocka_unit_test(a_start_that_is_not_finite_is_an_error),
       cmocka_unit_test(two_half_runs_are_deterministic),
