@@ -81,16 +81,23 @@ static int needed_level(const char *core) {
   return CPU_PLAIN;
 }
 
+int32_t blas_check_kernels(const char *name, int level) {
+  if (needed_level(name) <= level) {
+    return TIER_OK;
+  }
+  return fail(TIER_E_REFUSED,
+              "OPENBLAS_CORETYPE=%s asks for kernels that this CPU cannot run; unset it, or choose "
+              "%s",
+              name, level == CPU_AVX2 ? "Haswell" : "Prescott");
+}
+
 /* Sets what the library reads from the environment when it is loaded. One thread a call: chunks
  * are ours. Debian 12's OpenBLAS does not know newer CPUs and then takes kernels of 2004. */
 static int32_t choose_kernels(void) {
   const char *wanted = getenv("OPENBLAS_CORETYPE");
   int level = cpu_level();
-  if (wanted != NULL && needed_level(wanted) > level) {
-    return fail(TIER_E_REFUSED,
-                "OPENBLAS_CORETYPE=%s asks for kernels that this CPU cannot run; unset it, or "
-                "choose %s",
-                wanted, level == CPU_AVX2 ? "Haswell" : "Prescott");
+  if (wanted != NULL) {
+    TIER_TRY(blas_check_kernels(wanted, level));
   }
   facts.chosen_by = wanted != NULL ? "user" : level == CPU_PLAIN ? "library" : "tier";
   if (wanted == NULL && level != CPU_PLAIN) {

@@ -43,5 +43,7 @@ const struct blas *blas_get(void);
 #define CPU_AVX2 1   /* AVX2 and FMA */
 #define CPU_AVX512 2 /* F, DQ, CD, BW, VL as well */
 int cpu_level(void);
+/* TIER_OK if a CPU of that level can run OpenBLAS's kernels of that name, else TIER_E_REFUSED. */
+int32_t blas_check_kernels(const char *name, int level);
 
 #endif
