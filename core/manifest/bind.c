@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "manifest/variants.h"
-
-/* One job: which variant of which file, with what from the command line. */
-struct job {
-  const struct manifest_file *file;
-  size_t variant;
-  const struct manifest_sets *sets;
-  const char *edge; /* with an estimator: the edge to replace, or NULL: the only one */
-  const char *estimator;
-  struct text *skipped;
-  char *used; /* one flag a name, or NULL: what is used is marked here, too */
-};
+#include "manifest/job.h"
 
 /* ---- the first pass: shorthand without a word about errors ---- */
 
@@ -28,8 +17,16 @@ static void write_out_quietly(struct reader *r) {
 
 /* ---- --set ---- */
 
+/* One --set of the command line. */
+struct set {
+  const char *item; /* "path=JSON" */
+  struct override o;
+  int in_base; /* it addresses something in the base */
+  const char *reason, *hint;
+};
+
 /* "path=JSON"; what is not JSON is text. */
-static int parse_set(struct reader *r, const char *item, struct override *o) {
+static int parse_set(struct reader *r, const char *item, struct set *out) {
   const char *equals = strchr(item, '=');
   const char *file = arena_format(r->arena, "--set %s", item);
   if (equals == NULL || equals == item) {
@@ -39,31 +36,51 @@ static int parse_set(struct reader *r, const char *item, struct override *o) {
     return 0;
   }
   const char *text = equals + 1;
-  *o = (struct override){.path = arena_text_n(r->arena, item, (size_t)(equals - item))};
-  if (json_parse(r->arena, file, text, strlen(text), &o->value) < 0) {
+  *out = (struct set){.item = item};
+  out->o.path = arena_text_n(r->arena, item, (size_t)(equals - item));
+  if (json_parse(r->arena, file, text, strlen(text), &out->o.value) < 0) {
     error_clear();
-    o->value = json_make_text(r->arena, text);
-    o->value->file = file;
-    o->value->line = 1;
-    o->value->column = 1;
+    out->o.value = json_make_text(r->arena, text);
+    out->o.value->file = file;
+    out->o.value->line = 1;
+    out->o.value->column = 1;
   }
-  o->value->key = o->path;
-  o->value->key_line = 1;
-  o->value->key_column = 1;
+  out->o.value->key = out->o.path;
+  out->o.value->key_line = 1;
+  out->o.value->key_column = 1;
   return 1;
 }
 
-static void skip(const struct job *job, const char *item) {
-  if (job->skipped != NULL) {
-    text_format(job->skipped, "%s%s", job->skipped->length > 0 ? ", " : "", item);
+static size_t parse_sets(struct reader *r, const struct job *job, struct set **out) {
+  size_t count = job->sets != NULL ? job->sets->count : 0;
+  size_t kept = 0;
+  *out = arena_alloc(r->arena, (count + 1) * sizeof **out);
+  for (size_t i = 0; i < count; i++) {
+    kept += (size_t)parse_set(r, job->sets->items[i], &(*out)[kept]);
   }
+  return kept;
+}
+
+/* Which sets address something in the base, or in what earlier ones made of it: tried on a copy. */
+static void check_in_base(const struct reader *r, struct set *sets, size_t count) {
+  struct reader base = *r;
+  base.path = (struct text){0};
+  base.root = count > 0 ? json_copy(r->arena, r->root) : r->root;
+  for (size_t i = 0; i < count; i++) {
+    sets[i].in_base = override_resolve(&base, &sets[i].o, &sets[i].reason, &sets[i].hint);
+    if (sets[i].in_base) {
+      override_apply(&base, &sets[i].o);
+      write_out_quietly(&base);
+    }
+  }
+  text_free(&base.path);
 }
 
 /* Whether the variant has removed or replaced what the path addresses in the base. The very same
  * path does not count: the command line has the last word. */
 static int is_gone(const struct override *variant, size_t count, const struct override *set) {
   for (size_t i = 0; i < count; i++) {
-    int same = strcmp(variant[i].canonical, set->canonical) == 0;
+    int same = variant[i].parent != NULL && strcmp(variant[i].canonical, set->canonical) == 0;
     if (variant[i].parent != NULL && override_covers(&variant[i], set) &&
         (!same || variant[i].value->type == JSON_NULL)) {
       return 1;
@@ -72,65 +89,54 @@ static int is_gone(const struct override *variant, size_t count, const struct ov
   return 0;
 }
 
-static void report_set(struct reader *r, const struct override *o, const char *reason,
-                       const char *hint) {
-  diagnostics_add(r->diagnostics, SEVERITY_ERROR, o->value->file, 1, 1, o->path, hint,
-                  "\"%s\" addresses nothing: %s", o->path, reason);
-}
-
-/* The sets that address the base and are not gone in the variant. `variant` is resolved against
- * the base, which r->root still is. Returns how many remain. */
-static size_t read_sets(struct reader *r, const struct job *job, struct override *sets,
-                        const char **items) {
-  size_t kept = 0;
-  for (size_t i = 0; job->sets != NULL && i < job->sets->count; i++) {
-    if (parse_set(r, job->sets->items[i], &sets[kept])) {
-      items[kept++] = job->sets->items[i];
+/* Remembers a name that a set adds to data, variables, values or objectives. */
+static void note_added(struct reader *r, const struct override *o) {
+  static const char *const maps[] = {"data.", "variables.", "values.", "objectives."};
+  for (size_t i = 0; o->child == NULL && i < sizeof maps / sizeof *maps; i++) {
+    size_t n = strlen(maps[i]);
+    if (strncmp(o->path, maps[i], n) == 0 && strchr(o->path + n, '.') == NULL) {
+      const char **added = arena_alloc(r->arena, (r->added_count + 1) * sizeof *added);
+      for (size_t k = 0; k < r->added_count; k++) {
+        added[k] = r->added[k];
+      }
+      added[r->added_count++] = o->path + n;
+      r->added = added;
     }
   }
-  return kept;
 }
 
-/* Applies the sets one after the other; each may address what an earlier one made. */
-static void apply_sets(struct reader *r, const struct job *job, struct override *sets,
-                       const char **items, size_t count, const struct override *variant,
-                       size_t variant_count, const int *in_base) {
-  for (size_t i = 0; i < count; i++) {
-    const char *reason = NULL;
-    const char *hint = NULL;
-    if (in_base[i] && is_gone(variant, variant_count, &sets[i])) {
-      skip(job, items[i]);
-      continue;
+static void apply_set(struct reader *r, const struct job *job, struct set *s,
+                      const struct override *variant, size_t variant_count) {
+  const char *reason = NULL;
+  const char *hint = NULL;
+  if (!s->in_base) {
+    diagnostics_add(r->diagnostics, SEVERITY_ERROR, s->o.value->file, 1, 1, s->o.path, s->hint,
+                    "\"%s\" addresses nothing: %s", s->o.path, s->reason);
+  } else if (is_gone(variant, variant_count, &s->o) ||
+             !override_resolve(r, &s->o, &reason, &hint)) {
+    if (job->skipped != NULL) {
+      text_format(job->skipped, "%s%s", job->skipped->length > 0 ? ", " : "", s->item);
     }
-    if (override_resolve(r, &sets[i], &reason, &hint)) {
-      override_apply(r, &sets[i]);
-      write_out_quietly(r);
-    } else if (in_base[i] && job->variant > 0) {
-      skip(job, items[i]);
-    } else {
-      report_set(r, &sets[i], reason, hint);
-    }
+  } else {
+    note_added(r, &s->o);
+    override_apply(r, &s->o);
+    write_out_quietly(r);
   }
 }
 
 static void apply_overrides(struct reader *r, const struct job *job) {
   struct override *variant = NULL;
+  struct set *sets = NULL;
   size_t variant_count = variant_overrides(job->file, job->variant, r->arena, &variant);
-  size_t most = job->sets != NULL ? job->sets->count + 1 : 1;
-  struct override *sets = arena_alloc(r->arena, most * sizeof *sets);
-  const char **items = arena_alloc(r->arena, most * sizeof *items);
-  int *in_base = arena_alloc(r->arena, most * sizeof *in_base);
-  size_t count = read_sets(r, job, sets, items);
-  for (size_t i = 0; i < count; i++) {
-    const char *reason = NULL;
-    const char *hint = NULL;
-    in_base[i] = override_resolve(r, &sets[i], &reason, &hint);
-  }
+  size_t count = parse_sets(r, job, &sets);
+  check_in_base(r, sets, count);
   if (variant_count > 0) {
     override_variant(r, variant, variant_count);
     write_out_quietly(r);
   }
-  apply_sets(r, job, sets, items, count, variant, variant_count, in_base);
+  for (size_t i = 0; i < count; i++) {
+    apply_set(r, job, &sets[i], variant, variant_count);
+  }
 }
 
 /* ---- replacing the estimator of an edge ---- */
@@ -172,13 +178,17 @@ static int32_t replace_estimator(struct reader *r, const struct job *job) {
   struct json *new = NULL;
   const char *file = "--estimators";
   find_edge(r, job->edge, &found);
-  if (found.count != 1) {
+  if (found.count == 0) {
     diagnostics_add(r->diagnostics, SEVERITY_ERROR, job->file->path, 0, 0, "",
-                    found.count == 0 ? "it needs a level with \"through\""
-                                     : "choose one with --edge outer.inner",
-                    found.count == 0 ? "there is no edge \"%s\" whose estimator could be replaced"
-                                     : "there is more than one edge%s",
-                    found.count == 0 && job->edge != NULL ? job->edge : "");
+                    "it needs a level with \"through\"",
+                    "there is no edge%s%s%s whose estimator could be replaced",
+                    job->edge != NULL ? " \"" : "", job->edge != NULL ? job->edge : "",
+                    job->edge != NULL ? "\"" : "");
+    return TIER_E_INVALID;
+  }
+  if (found.count > 1) {
+    diagnostics_add(r->diagnostics, SEVERITY_ERROR, job->file->path, 0, 0, "",
+                    "choose one with --edge outer.inner", "there is more than one edge");
     return TIER_E_INVALID;
   }
   if (json_parse(r->arena, file, job->estimator, strlen(job->estimator), &new) < 0) {
@@ -198,7 +208,7 @@ static int32_t replace_estimator(struct reader *r, const struct job *job) {
 
 /* ---- the second pass: everything, with all errors ---- */
 
-static void bind_all(struct reader *r, char *used) {
+static void bind_all(struct reader *r, char **used) {
   names_collect(r);
   r->fill = 1;
   shorthand_write_out(r);
@@ -222,7 +232,8 @@ static void bind_all(struct reader *r, char *used) {
   check_cycles(r);
   check_owners(r);
   check_paths(r);
-  mark_used(r, used);
+  *used = arena_alloc(r->arena, r->name_count + 1);
+  mark_used(r, *used);
 }
 
 static struct manifest *new_manifest(const struct manifest_file *f, size_t variant) {
@@ -236,17 +247,44 @@ static struct manifest *new_manifest(const struct manifest_file *f, size_t varia
   return m;
 }
 
+static int is_added(const struct reader *r, const char *name) {
+  for (size_t i = 0; i < r->added_count; i++) {
+    if (strcmp(r->added[i], name) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* A --set that added a name to a map: it must be used, or it was meant for another name. */
+static void check_added(struct reader *r, char *used) {
+  for (size_t i = 0; i < r->name_count; i++) {
+    const struct name *n = &r->names[i];
+    if (!used[i] && is_added(r, n->name)) {
+      diagnostics_add(r->diagnostics, SEVERITY_ERROR, n->definition->file, 1, 1, "",
+                      names_suggest_kind(r, n->name, (int)n->kind),
+                      "it would add %s \"%s\", which nothing uses", kind_text(n->kind), n->name);
+      used[i] = 1; /* enough was said about it */
+    }
+  }
+}
+
 static void run(struct reader *r, const struct job *job) {
+  char *used = NULL;
   write_out_quietly(r);
   apply_overrides(r, job);
   if (job->estimator != NULL && replace_estimator(r, job) < 0) {
     return;
   }
-  bind_all(r, job->used);
+  bind_all(r, &used);
+  check_added(r, used);
+  if (job->unused != NULL) {
+    note_unused(r, used, job->unused);
+  }
 }
 
-static int32_t bind_job(const struct job *job, const struct registry *registry,
-                        struct diagnostics *d, struct manifest **out) {
+int32_t bind_job(const struct job *job, const struct registry *registry, struct diagnostics *d,
+                 struct manifest **out) {
   struct diagnostics own = {0};
   struct manifest *m = new_manifest(job->file, job->variant);
   struct reader r = {.arena = m->arena, .registry = registry, .diagnostics = &own, .m = m};

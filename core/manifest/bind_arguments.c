@@ -80,10 +80,11 @@ static void bind_number(struct reader *r, const struct callee *c, const tier_slo
   int constant = j->type == JSON_STRING && constant_value(r, j->text, &numbers, &count);
   if (j->type == JSON_STRING && !constant) {
     const struct name *n = names_find(r, j->text, NULL);
-    wrong(r, j, n == NULL ? names_suggest(r, j->text) : "",
-          "%s: %s must be %s or the name of a constant in values; \"%s\" is %s", c->id, s->name,
-          numeric_type(s), j->text,
-          n == NULL ? "not a name" : arena_format(r->arena, "%s that is none", kind_text(n->kind)));
+    wrong(
+        r, j, n == NULL ? names_suggest(r, j->text) : "",
+        "%s: %s must be %s or the name of a constant in values; \"%s\" is %s", c->id, s->name,
+        numeric_type(s), j->text,
+        n == NULL ? "no name" : arena_format(r->arena, "%s, but no constant", kind_text(n->kind)));
     return;
   }
   if (numbers == NULL) {
@@ -328,6 +329,17 @@ static void report_missing(struct reader *r, const struct callee *c, struct json
   }
 }
 
+/* A slot that does not exist was written: it may be the one that is missing. */
+static int has_unknown_slot(const struct callee *c, const struct json *arguments) {
+  for (size_t i = 0; i < arguments->count; i++) {
+    const struct json *item = arguments->items[i];
+    if (arguments->type == JSON_OBJECT && item->broken && callee_slot(c, item->key) == NULL) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 void bind_arguments(struct reader *r, const struct callee *c, struct json *arguments,
                     struct argument **out, size_t *count) {
   *out = arena_alloc(r->arena, (c->slot_count + 1) * sizeof **out);
@@ -336,7 +348,7 @@ void bind_arguments(struct reader *r, const struct callee *c, struct json *argum
     const tier_slot *s = &c->slots[i];
     struct json *j = json_member(arguments, s->name);
     if (j == NULL) {
-      if ((s->flags & TIER_SLOT_REQUIRED) != 0) {
+      if ((s->flags & TIER_SLOT_REQUIRED) != 0 && !has_unknown_slot(c, arguments)) {
         report_missing(r, c, arguments, s);
       }
       continue;
@@ -363,7 +375,9 @@ static struct application *unknown_application(struct reader *r, struct json *no
   a->argument_count = 1;
   a->arguments[0] = (struct argument){.place = a->place, .index = -1};
   a->arguments[0].exprs = arena_alloc(r->arena, sizeof(struct expr *));
-  a->arguments[0].exprs[0] = bind_mentions(r, node);
+  /* not the key: it names a component, which may have a variable's name */
+  a->arguments[0].exprs[0] =
+      bind_mentions(r, node->type == JSON_OBJECT && node->count == 1 ? node->items[0] : node);
   a->arguments[0].expr_count = 1;
   return a;
 }

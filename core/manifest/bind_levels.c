@@ -183,6 +183,9 @@ static void bind_through(const struct reading *x, struct json *j) {
 }
 
 static void bind_parent(const struct reading *x, struct json *j) {
+  if (j->line == 0) { /* the default: the next level */
+    return;
+  }
   if (!is_text(x->r, j, about_key(x, "parent"))) {
     return;
   }

@@ -27,10 +27,12 @@ static void bind_on(struct reader *r, struct json *j, struct manifest_measure *m
     struct json *item = j->items[i];
     const struct name *n = names_find_kind(r, item->key, NAME_DATA);
     size_t mark = path_push(r, item->key);
-    if (n == NULL) {
-      wrong_key(r, item, names_suggest(r, item->key), "\"on\": there is no data \"%s\"", item->key);
-    }
     int instead = name_index(r, item, NAME_DATA);
+    struct json key = *item; /* its own errors apart from those of the value */
+    key.broken = 0;
+    if (n == NULL) {
+      wrong_key(r, &key, names_suggest(r, item->key), "\"on\": there is no data \"%s\"", item->key);
+    }
     if (n != NULL && instead >= 0) {
       m->on[m->on_count][0] = n->index;
       m->on[m->on_count++][1] = instead;

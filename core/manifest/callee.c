@@ -58,9 +58,7 @@ static const char *nearest_id(struct reader *r, enum position position, const ch
     }
   }
   const char *hint = did_you_mean(r, id, fitting, count);
-  return hint[0] != '\0' || kind != NULL
-             ? hint
-             : arena_format(r->arena, "`tier list` shows what there is");
+  return hint[0] != '\0' ? hint : "`tier list` shows what there is";
 }
 
 /* An id that stands in another position: "adam is an optimizer". */
@@ -95,8 +93,11 @@ const struct component *component_find(struct reader *r, enum position position,
     return c;
   }
   const struct registry_refusal *f = refused(r, id);
-  *reason = arena_format(r->arena, "no %s \"%s\"%s", noun, id, elsewhere(r, id));
+  *reason = arena_format(r->arena, "no %s \"%s\"%s", kind_noun(r, noun), id, elsewhere(r, id));
   *hint = nearest_id(r, position, kind, id);
+  if (c != NULL && strcmp(c->c.kind, "transform") == 0) {
+    *hint = arena_format(r->arena, "write [data, { \"%s\": ... }]: a transform needs data", id);
+  }
   if (f != NULL && r->diagnostics != NULL) {
     r->refused_plugin = 1;
     *hint = arena_format(r->arena, "%s was found and refused: %s", f->path, f->reason);
@@ -137,6 +138,9 @@ static int callee_of_variable(struct reader *r, const struct name *n, const char
       names[i] = c->c.entries[i].name;
     }
     *hint = entry != NULL ? did_you_mean(r, entry, names, c->c.entry_count) : "";
+    if ((*hint)[0] == '\0' && c->c.entry_count > 0) {
+      *hint = arena_format(r->arena, "write \"%s\" or \"%s.%s\"", n->name, n->name, names[0]);
+    }
     return 0;
   }
   *out = (struct callee){.id = n->name,

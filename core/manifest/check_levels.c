@@ -224,6 +224,12 @@ static int moves_any(const struct manifest_level *l, const char *variables) {
   return 0;
 }
 
+/* Whether everything that stands at that key of a level could be read. */
+static int is_complete(const struct reader *r, int level, const char *key, size_t bound) {
+  const struct json *j = json_member(level_json(r, level), key);
+  return bound > 0 ? j != NULL && j->count == bound : j == NULL || j->count == 0;
+}
+
 /* Adds what one pullback through the edge lands on. */
 static void pull_back(const struct paths *x, const struct edge *e, int strict, char *variables,
                       int *unknown) {
@@ -238,6 +244,11 @@ static void pull_back(const struct paths *x, const struct edge *e, int strict, c
   }
 }
 
+static int owns_are_known(const struct reader *r, int level) {
+  size_t count = r->m->levels[level].over_count;
+  return count > 0 && is_complete(r, level, "over", count);
+}
+
 /* Closes a set of variables, on which there are cotangents, under all edges. strict: implicit
  * estimators as they are; otherwise as if they saw everything. */
 static void close_over(const struct paths *x, int strict, char *variables, int *unknown) {
@@ -245,6 +256,9 @@ static void close_over(const struct paths *x, int strict, char *variables, int *
     for (size_t i = x->edge_count; i-- > 0;) {
       if (moves_any(&x->r->m->levels[x->edges[i].level], variables)) {
         pull_back(x, &x->edges[i], strict, variables, unknown);
+      }
+      if (!owns_are_known(x->r, x->edges[i].level)) {
+        *unknown = 1;
       }
     }
   }
@@ -279,7 +293,7 @@ static const char *path_hint(const struct paths *x, int v) {
   for (int k = x->level - 1; k >= 0 && r->phase_of_level[k] == r->phase_of_level[x->level]; k--) {
     for (int implicit = 1; implicit >= 0; implicit--) {
       edges[x->edge_count] = (struct edge){k, implicit};
-      if (would_reach(x, edges, x->edge_count + 1, v)) {
+      if (r->m->levels[k].name[0] != '\0' && would_reach(x, edges, x->edge_count + 1, v)) {
         const char *name = r->m->levels[k].name;
         return arena_format(r->arena, "it goes through %s: add \"through\": { \"%s\": \"%s\" }",
                             name, name, implicit ? "cg" : "unroll");
@@ -444,6 +458,7 @@ static void check_level(struct reader *r, const struct level_reads *reads, int l
   x.edges = edges_of(r, level, &x.edge_count);
   const char *loose = reached(&x, 0, &unknown);
   const char *strict = reached(&x, 1, &ignored);
+  unknown = unknown || !is_complete(r, level, "through", l->through_count);
   for (size_t i = 0; i < l->over_count && !unknown; i++) {
     if (!loose[l->over[i].variable]) {
       report_no_path(&x, &l->over[i]);

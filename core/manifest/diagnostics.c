@@ -74,7 +74,7 @@ void diagnostics_print(const struct diagnostics *d, FILE *out) {
   for (size_t i = 0; i < d->count; i++) {
     const struct diagnostic *x = sorted[i];
     (void)fputs(x->file, out);
-    if (x->line > 0) {
+    if (x->line > 0 && strncmp(x->file, "--", 2) != 0) { /* "--set path=..." has no lines */
       (void)fprintf(out, ":%d:%d", x->line, x->column);
     }
     (void)fprintf(out, ": %s%s%s%s\n", x->severity == SEVERITY_WARNING ? "warning: " : "",

@@ -82,9 +82,6 @@ void mentions_of_expr(const struct expr *e, mention_fn *f, void *context) {
       break;
     default: /* EXPR_MENTIONS, EXPR_UNKNOWN */
       mentions_of_arguments(e->arguments, e->argument_count, f, context);
-      if (e->kind == EXPR_UNKNOWN) {
-        struct mention m = {.kind = (enum name_kind) - 1, .index = -1, .expr = e};
-        f(context, &m);
-      }
+      f(context, &(struct mention){.kind = (enum name_kind) - 1, .index = -1, .expr = e});
   }
 }

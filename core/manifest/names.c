@@ -89,12 +89,11 @@ const struct name *names_find_kind(const struct reader *r, const char *name, enu
   return NULL;
 }
 
-/* The nearest of the names of that kind (-1: of all kinds), as a hint. */
-static const char *suggest(struct reader *r, const char *name, int kind) {
+const char *names_suggest_kind(struct reader *r, const char *name, int kind) {
   const char **candidates = arena_alloc(r->arena, (r->name_count + 1) * sizeof *candidates);
   size_t count = 0;
   for (size_t i = 0; i < r->name_count; i++) {
-    if (kind < 0 || (int)r->names[i].kind == kind) {
+    if ((kind < 0 || (int)r->names[i].kind == kind) && strcmp(r->names[i].name, name) != 0) {
       candidates[count++] = r->names[i].name;
     }
   }
@@ -103,7 +102,7 @@ static const char *suggest(struct reader *r, const char *name, int kind) {
 
 const char *names_suggest(struct reader *r, const char *name) {
   size_t length = strcspn(name, ".");
-  const char *hint = suggest(r, arena_text_n(r->arena, name, length), -1);
+  const char *hint = names_suggest_kind(r, arena_text_n(r->arena, name, length), -1);
   if (hint[0] != '\0' || name[length] != '\0') {
     return hint;
   }
@@ -128,11 +127,11 @@ int name_index(struct reader *r, struct json *j, enum name_kind kind) {
   }
   const struct name *other = names_find(r, j->text, NULL);
   if (other != NULL && strcmp(other->name, j->text) == 0) {
-    wrong(r, j, suggest(r, j->text, (int)kind), "\"%s\" is %s, not %s", j->text,
+    wrong(r, j, names_suggest_kind(r, j->text, (int)kind), "\"%s\" is %s, not %s", j->text,
           kind_text(other->kind), what);
   } else {
     const char *noun = kind == NAME_DATA ? "data" : strchr(what, ' ') + 1;
-    wrong(r, j, suggest(r, j->text, (int)kind), "no %s \"%s\"", noun, j->text);
+    wrong(r, j, names_suggest_kind(r, j->text, (int)kind), "no %s \"%s\"", noun, j->text);
   }
   return -1;
 }

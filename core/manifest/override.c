@@ -175,6 +175,14 @@ static const char *so_far(struct reader *r, const struct override *o, const stru
   return n == 0 ? "the manifest" : arena_text_n(r->arena, o->path, n);
 }
 
+/* The id that the manifest's author knows an application by: of implicit, its linear solver. */
+static const char *applied_id(const struct json *application) {
+  const struct json *solver = json_member(json_member(application, "implicit"), "solver");
+  const struct json *node =
+      solver != NULL && solver->type == JSON_OBJECT && solver->count == 1 ? solver : application;
+  return node->items[0]->key;
+}
+
 static int not_found(struct reader *r, const struct override *o, const struct walk *w, int found,
                      const char **reason, const char **hint) {
   const char *segment = arena_text_n(r->arena, w->rest, strcspn(w->rest, "."));
@@ -186,7 +194,7 @@ static int not_found(struct reader *r, const struct override *o, const struct wa
   } else if (w->node->type == JSON_LIST) {
     *reason = arena_format(r->arena, "%s has no element \"%s\"", where, segment);
   } else if (is_application(r, w)) {
-    *reason = arena_format(r->arena, "%s is %s, not %s", where, w->node->items[0]->key, segment);
+    *reason = arena_format(r->arena, "%s is %s, not %s", where, applied_id(w->node), segment);
   } else if (w->node->type == JSON_OBJECT) {
     *reason = arena_format(r->arena, "%s has no \"%s\"", where, segment);
   } else {
@@ -215,7 +223,8 @@ static int may_add(struct reader *r, const struct walk *w) {
   return 1;
 }
 
-static void step(struct reader *r, struct walk *w, struct json *child, size_t length,
+/* Goes down to a child; the path goes on at `rest`. */
+static void step(struct reader *r, struct walk *w, struct json *child, const char *rest,
                  struct text *canonical) {
   int application = is_application(r, w);
   size_t index = 0;
@@ -230,7 +239,7 @@ static void step(struct reader *r, struct walk *w, struct json *child, size_t le
   }
   *w = (struct walk){.parent = w->node,
                      .node = child,
-                     .rest = after(w->rest, length),
+                     .rest = rest,
                      .depth = w->depth + 1,
                      .arguments = application,
                      .map_word = w->node->type == JSON_OBJECT ? child->key : NULL};
@@ -256,6 +265,13 @@ static struct json *next(struct reader *r, struct walk *w, size_t *length, int *
   return child;
 }
 
+/* Whether an element was found by its application's key, and not by its name. */
+static int is_applied_by(const struct json *element, const char *rest) {
+  const struct json *name = json_member(element, "name");
+  return element->type == JSON_OBJECT && element->count == 1 &&
+         (name == NULL || name->type != JSON_STRING || matches(rest, name->text) == 0);
+}
+
 /* A list of one element may be addressed as that element, and a source of one as a list. */
 static int is_segment_of_single(const struct walk *w) {
   return w->node->type != JSON_LIST && w->depth == 2 && strcmp(w->rest, "0") == 0;
@@ -271,7 +287,12 @@ int override_resolve(struct reader *r, struct override *o, const char **reason, 
     int found = 0;
     struct json *child = next(r, &w, &length, &found);
     if (child != NULL) {
-      step(r, &w, child, length, &canonical);
+      const char *rest = after(w.rest, length);
+      int by_key = w.node->type == JSON_LIST && found > 0 && is_applied_by(child, w.rest);
+      step(r, &w, child, rest, &canonical);
+      if (by_key && rest[0] != '\0') { /* an element by its application's key: inside it */
+        step(r, &w, child->items[0], rest, &canonical);
+      }
     } else if (o->value->type != JSON_NULL && may_add(r, &w)) {
       break;
     } else {
@@ -279,7 +300,7 @@ int override_resolve(struct reader *r, struct override *o, const char **reason, 
     }
   }
   int added = w.rest[0] != '\0' && !is_segment_of_single(&w);
-  o->parent = added ? w.node : w.parent;
+  o->parent = !ok ? NULL : added ? w.node : w.parent;
   o->child = added ? NULL : w.node;
   o->rest = w.rest;
   for (const char *p = w.rest; added && *p != '\0'; p += *p == '.') {
@@ -290,8 +311,9 @@ int override_resolve(struct reader *r, struct override *o, const char **reason, 
   }
   o->canonical = arena_text(r->arena, text_get(&canonical));
   text_free(&canonical);
-  if (ok && o->parent == NULL) {
+  if (o->path[0] == '\0') {
     *reason = "the path is empty";
+    o->parent = NULL;
     ok = 0;
   }
   return ok;

@@ -109,17 +109,42 @@ const char *did_you_mean(struct reader *r, const char *name, const char *const *
   return i < 0 ? "" : arena_format(r->arena, "did you mean \"%s\"?", candidates[i]);
 }
 
+/* { "net": "train.x" }, with the spaces that people write. */
+static void write_spaced(const struct json *j, struct text *out) {
+  if ((j->type != JSON_OBJECT && j->type != JSON_LIST) || j->count == 0) {
+    json_write(j, 0, 0, out);
+    return;
+  }
+  text_add(out, j->type == JSON_OBJECT ? "{ " : "[");
+  for (size_t i = 0; i < j->count; i++) {
+    text_add(out, i > 0 ? ", " : "");
+    if (j->type == JSON_OBJECT) {
+      text_format(out, "\"%s\": ", j->items[i]->key);
+    }
+    write_spaced(j->items[i], out);
+  }
+  text_add(out, j->type == JSON_OBJECT ? " }" : "]");
+}
+
 const char *written(struct reader *r, const struct json *j) {
   struct text out = {0};
-  json_write(j, 0, 0, &out);
+  write_spaced(j, &out);
   const char *text = out.length <= 120 ? arena_text(r->arena, text_get(&out)) : "...";
   text_free(&out);
   return text;
 }
 
+const char *kind_noun(struct reader *r, const char *kind) {
+  char *noun = arena_text(r->arena, kind);
+  for (char *p = noun; *p != '\0'; p++) {
+    *p = *p == '-' ? ' ' : *p;
+  }
+  return noun;
+}
+
 const char *with_article(struct reader *r, const char *noun) {
   const char *article = strchr("aeiou", noun[0]) != NULL ? "an" : "a";
-  return arena_format(r->arena, "%s %s", article, noun);
+  return arena_format(r->arena, "%s %s", article, kind_noun(r, noun));
 }
 
 /* ---- fixed objects and plain values ---- */

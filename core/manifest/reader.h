@@ -38,7 +38,9 @@ struct reader {
   int fill;             /* shorthand: fill in defaults as well */
   enum context context;
   int *phase_of_level; /* by level */
-  int refused_plugin;  /* a component is missing whose plugin file was refused */
+  const char **added;  /* names that --set has added */
+  size_t added_count;
+  int refused_plugin; /* a component is missing whose plugin file was refused */
 };
 
 /* Kinds of expressions that only the reader knows. */
@@ -72,6 +74,7 @@ const char *did_you_mean(struct reader *r, const char *name, const char *const *
 /* "{ \"net\": \"train.x\" }" on one line, cut where it is long. */
 const char *written(struct reader *r, const struct json *j);
 const char *with_article(struct reader *r, const char *noun); /* "an optimizer" */
+const char *kind_noun(struct reader *r, const char *kind);    /* "linear solver" */
 
 /* ---- fixed objects ---- */
 
@@ -94,8 +97,9 @@ void names_collect(struct reader *r);
 const struct name *names_find(const struct reader *r, const char *dotted, const char **rest);
 const struct name *names_find_kind(const struct reader *r, const char *name, enum name_kind kind);
 const char *kind_text(enum name_kind kind); /* "data", "a variable" */
-/* A hint for an unknown name. */
+/* A hint for an unknown name: the nearest other one. */
 const char *names_suggest(struct reader *r, const char *name);
+const char *names_suggest_kind(struct reader *r, const char *name, int kind); /* -1: any kind */
 /* Names that are malformed, reserved or taken twice. */
 void names_check(struct reader *r);
 int is_reserved(const char *name);

@@ -175,7 +175,7 @@ static int is_bare_application(struct reader *r, const struct callee *c, struct 
     hint = other;
   }
   wrong_key(r, only, hint, "%s has no slot \"%s\", and no %s has that name", c->id, only->key,
-            noun);
+            kind_noun(r, noun));
   arguments->broken = arguments->broken || only->broken;
   return 0;
 }
@@ -326,7 +326,14 @@ static const struct component *applied(struct reader *r, struct json *node, enum
   const char *hint = NULL;
   const struct component *c =
       component_find(r, position, kind, node->items[0]->key, &reason, &hint);
-  if (c == NULL) {
+  size_t others = 0;
+  (void)registry_names(r->registry, position, &others);
+  if (c == NULL && others == 0 && position != POSITION_DATA) {
+    unsupported(r, node->items[0],
+                arena_format(r->arena, "\"%s\": no plugin provides any %s", node->items[0]->key,
+                             position_name(position)));
+    node->broken = r->diagnostics != NULL;
+  } else if (c == NULL) {
     wrong_key(r, node->items[0], hint, "%s", reason);
     node->broken = node->broken || node->items[0]->broken;
   }
@@ -423,8 +430,14 @@ static const char *join_hint(struct reader *r, const struct json *list, const st
 
 static struct json *transform(struct reader *r, struct json *list, struct json *j) {
   const struct name *n = j->type == JSON_STRING ? names_find_kind(r, j->text, NAME_DATA) : NULL;
-  if (n != NULL && registry_find(r->registry, POSITION_DATA, j->text) == NULL) {
+  const struct component *c =
+      j->type == JSON_STRING ? registry_find(r->registry, POSITION_DATA, j->text) : NULL;
+  if (n != NULL && c == NULL) {
     wrong(r, j, join_hint(r, list, j), "no transform \"%s\" (it is data)", j->text);
+    return j;
+  }
+  if (c != NULL && strcmp(c->c.kind, "dataset") == 0) {
+    wrong(r, j, join_hint(r, list, j), "no transform \"%s\" (it is a dataset)", j->text);
     return j;
   }
   return application(r, j, POSITION_DATA, "transform");

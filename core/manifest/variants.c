@@ -8,7 +8,7 @@
 #include "base/file.h"
 
 #define MAX_BYTES ((size_t)16 << 20)
-#define MAX_CELLS 100000
+#define MAX_CELLS 10000
 
 /* ---- opening ---- */
 

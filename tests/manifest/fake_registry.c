@@ -304,3 +304,15 @@ enum position position_of_kind(const char *kind) {
   }
   return POSITION_COUNT;
 }
+
+const char *position_name(enum position p) {
+  static const char *const names[] = {"dataset or transform",
+                                      "model",
+                                      "function",
+                                      "optimizer",
+                                      "estimator",
+                                      "solver",
+                                      "set",
+                                      "writer"};
+  return names[p];
+}
