@@ -42,7 +42,7 @@ static int run_seeds(const struct manifest *m, const struct run_options *options
   int code = 0;
   for (size_t i = 0; i < count && !stop_asked(); i++) {
     struct run_outcome outcome;
-    run_seed(m, options, seeds[i], &outcome);
+    run_seed(m, options, seeds[i], a, &outcome);
     code = code == 0 ? outcome.exit_code : code;
     if (outcome.error != NULL) {
       (void)fprintf(stderr, "tier: seed %lld: %s\n", (long long)seeds[i], outcome.error);

@@ -27,7 +27,7 @@ struct run {
   struct progress progress;
   struct provenance provenance;
   struct problem *p;
-  struct arena *arena;  /* of `metrics` */
+  struct arena *arena;  /* of `metrics` and what state.json says */
   struct json *metrics; /* the last value of each */
   struct text facts;    /* for the progress line */
 };
@@ -315,15 +315,14 @@ static void run_claimed(struct run *r, struct run_outcome *out) {
 }
 
 void run_seed(const struct manifest *m, const struct run_options *options, int64_t seed,
-              struct run_outcome *out) {
+              struct arena *a, struct run_outcome *out) {
   struct text note = {0};
-  struct run r = {.m = m, .options = options, .seed = seed, .directory.lock = -1};
+  struct run r = {.m = m, .options = options, .seed = seed, .directory.lock = -1, .arena = a};
   r.provenance = (struct provenance){.manifest = m,
                                      .seed = seed,
                                      .command = options->command,
                                      .skipped_sets = options->skipped_sets};
   *out = (struct run_outcome){.seed = seed, .directory = run_directory_path(options->out, m, seed)};
-  out->arena = r.arena = arena_new();
   int32_t status = run_directory_claim(out->directory, options->force, &note, &r.directory);
   if (note.length > 0 && !options->quiet) {
     (void)fprintf(stderr, "tier: %s\n", note.data);
@@ -342,6 +341,5 @@ void run_seed(const struct manifest *m, const struct run_options *options, int64
 void run_outcome_free(struct run_outcome *o) {
   free(o->directory);
   free(o->error);
-  arena_free(o->arena);
   *o = (struct run_outcome){0};
 }

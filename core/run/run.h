@@ -22,13 +22,12 @@ struct run_outcome {
   const char *status; /* "finished", "failed", "interrupted", "refused" (nothing was run) */
   char *error;        /* NULL if finished */
   int exit_code;
-  struct arena *arena;
-  const struct json *state; /* as state.json says; NULL if refused */
+  const struct json *state; /* as state.json says, in the caller's arena; NULL if refused */
 };
 
 /* Never fails by itself: the outcome tells. Free it with run_outcome_free. */
 void run_seed(const struct manifest *m, const struct run_options *options, int64_t seed,
-              struct run_outcome *out);
+              struct arena *a, struct run_outcome *out);
 void run_outcome_free(struct run_outcome *o);
 
 /* Whether metric or objective points are due after `step` of `total` (-1: unknown) for a measure
