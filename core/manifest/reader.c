@@ -45,6 +45,8 @@ struct place place_of_key(struct reader *r, const struct json *j) {
 /* ---- diagnostics ---- */
 
 static void add(struct reader *r, enum severity severity, const struct place *p, const char *hint,
+                const char *format, va_list arguments) __attribute__((format(printf, 5, 0)));
+static void add(struct reader *r, enum severity severity, const struct place *p, const char *hint,
                 const char *format, va_list arguments) {
   char *message = NULL;
   if (vasprintf(&message, format, arguments) < 0) {

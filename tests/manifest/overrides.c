@@ -186,7 +186,7 @@ static const struct refusal refusals[] = {
      "levels.outer.steps=10"},
     {"=3", "\"=3\" is no path=value; write --set path=value, such as --set levels.outer.steps=10"},
     {"compute.dtpye=f64", "\"compute\" has no key \"dtpye\"; did you mean \"dtype\"?"},
-    {"sed=3", "the manifest has no key \"sed\"; did you mean \"seeds\"?"},
+    {"sees=3", "the manifest has no key \"sees\"; did you mean \"seeds\"?"},
 };
 
 static void refuses_sets(void **state) {
