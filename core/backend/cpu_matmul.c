@@ -8,7 +8,7 @@
 #include "backend/cpu.h"
 
 #define BLAS_LEAST INT64_C(8192) /* multiplications from which BLAS is called (and loaded) */
-#define CHUNK_MULTIPLICATIONS (INT64_C(1) << 25) /* aimed at in a chunk: about 1 ms */
+#define CHUNK_MULTIPLICATIONS (INT64_C(1) << 22) /* aimed at in a chunk: about 0.1 ms */
 #define MOST_CHUNKS 16
 #define CHUNK_MULTIPLE 16 /* of rows or columns: a multiple of the kernels' own blocks */
 
@@ -176,7 +176,7 @@ static int32_t run(const struct call *call, struct threads *threads) {
   int64_t chunks = (extent + plan->grain - 1) / plan->grain;
   int64_t unit = plan->m * plan->n * plan->k / chunks;
   int64_t together =
-      unit < CHUNK_MULTIPLICATIONS / 64 ? CHUNK_MULTIPLICATIONS / 64 / (unit + 1) : 1;
+      unit < CHUNK_MULTIPLICATIONS / 16 ? CHUNK_MULTIPLICATIONS / 16 / (unit + 1) : 1;
   cpu_run_chunks(threads, call, plan->batch * chunks, together > 0 ? together : 1, run_units);
   return TIER_OK;
 }

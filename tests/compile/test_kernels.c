@@ -162,7 +162,7 @@ static double ulps(double y, long double exact) {
 }
 
 static long double exact_sigmoid(long double x) {
-  return 1.0L / (1.0L + expl(-x));
+  return x < 0.0L ? expl(x) / (1.0L + expl(x)) : 1.0L / (1.0L + expl(-x));
 }
 static long double exact_softplus(long double x) {
   return x > 0.0L ? x + log1pl(expl(-x)) : log1pl(expl(x));
@@ -199,14 +199,17 @@ FUNCTION(log1p)
 FUNCTION(softplus)
 
 static void functions_are_accurate(void **state) {
+  /* Valgrind computes long double as double: what is exact has errors of its own there. */
+  volatile long double small = 0x1p-60L;
+  double extra = 1.0L + small == 1.0L ? 3.0 : 0.0;
   (void)state;
-  check_function("exp", call_exp, expl, 2.0);
-  check_function("expm1", call_expm1, expm1l, 3.0);
-  check_function("tanh", call_tanh, tanhl, 4.0);
-  check_function("sigmoid", call_sigmoid, exact_sigmoid, 4.0);
-  check_function("log", call_log, logl, 2.0);
-  check_function("log1p", call_log1p, log1pl, 3.0);
-  check_function("softplus", call_softplus, exact_softplus, 4.0);
+  check_function("exp", call_exp, expl, 2.0 + extra);
+  check_function("expm1", call_expm1, expm1l, 3.0 + extra);
+  check_function("tanh", call_tanh, tanhl, 4.0 + extra);
+  check_function("sigmoid", call_sigmoid, exact_sigmoid, 4.0 + extra);
+  check_function("log", call_log, logl, 2.0 + extra);
+  check_function("log1p", call_log1p, log1pl, 3.0 + extra);
+  check_function("softplus", call_softplus, exact_softplus, 4.0 + extra);
 }
 
 int main(void) {
