@@ -83,6 +83,9 @@ static void bind_measure(struct reader *r, struct json *j, struct manifest_measu
   if (j->broken || !is_object(r, j, what)) {
     return;
   }
+  if (!is_name(j->key)) { /* it names a file, or a line of metrics.jsonl */
+    wrong_key(r, j, "", "\"%s\" is not a name: letters, digits and _, a letter first", j->key);
+  }
   check_keys(r, j, keys, sizeof keys / sizeof *keys, what);
   if (json_member(j, "value") == NULL) {
     wrong_key(r, j, "", "%s has no \"value\" to measure", what);

@@ -130,6 +130,8 @@ static void check_variants(struct reader *r) {
       struct json *v = compare->items[i];
       if (strcmp(v->key, "base") == 0) {
         wrong_key(r, v, "choose another name", "\"base\" is the manifest without overrides");
+      } else if (!is_name(v->key)) {
+        wrong_key(r, v, "", "\"%s\" is not a name: letters, digits and _, a letter first", v->key);
       }
       (void)is_object(r, v, arena_format(r->arena, "the variant \"%s\"", v->key));
     }

@@ -403,6 +403,20 @@ static void check_step(struct reader *r, const struct manifest_level *l,
   }
 }
 
+/* A level that is to go on until it is stationary must say how near. */
+static void check_stationary(struct reader *r, const struct manifest_level *l,
+                             const struct manifest_through *t) {
+  const struct component *c = t->estimator->component;
+  const struct manifest_level *k = &r->m->levels[t->level];
+  if (c != NULL && (c->c.flags & TIER_IMPLICIT) != 0 && r->m->guards.stationarity == 3 &&
+      k->tolerance <= 0) {
+    wrong_place(r, &t->place, "give that level a positive \"tolerance\"",
+                "level %s: guards.stationarity is \"solve\", and level %s has no \"tolerance\" "
+                "to solve to",
+                l->name, k->name);
+  }
+}
+
 static int is_below(const struct manifest *m, int lower, int upper) {
   for (int i = lower; i >= 0 && i < upper; i = m->levels[i].parent) {
     if (m->levels[i].parent == upper) {
@@ -418,6 +432,7 @@ static void check_edges(const struct paths *x, const char *carried, int settled)
   for (size_t i = 0; i < l->through_count; i++) {
     const struct manifest_level *k = &x->r->m->levels[l->through[i].level];
     check_step(x->r, l, &l->through[i]);
+    check_stationary(x->r, l, &l->through[i]);
     if (!is_below(x->r->m, l->through[i].level, x->level)) {
       wrong_place(x->r, &l->through[i].place, "", "level %s cannot go through %s: its parent is %s",
                   l->name, k->name, k->parent >= 0 ? x->r->m->levels[k->parent].name : "none");

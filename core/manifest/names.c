@@ -180,7 +180,7 @@ int is_reserved(const char *name) {
   return 0;
 }
 
-static int well_formed(const char *name) {
+int is_name(const char *name) {
   if (!isalpha((unsigned char)name[0])) {
     return 0;
   }
@@ -223,7 +223,7 @@ static void check_name(struct reader *r, size_t i) {
   if (n->name[0] == '\0' && n->kind == NAME_LEVEL) {
     return; /* the level's own reading says that the name is missing */
   }
-  if (!well_formed(n->name)) {
+  if (!is_name(n->name)) {
     wrong_key(r, &copy, "", "\"%s\" is not a name: letters, digits and _, a letter first", n->name);
   } else if (is_reserved(n->name)) {
     wrong_key(r, &copy, "choose another name", "\"%s\" is a word of the manifest's grammar",

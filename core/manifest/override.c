@@ -277,6 +277,11 @@ static int is_segment_of_single(const struct walk *w) {
   return w->node->type != JSON_LIST && w->depth == 2 && strcmp(w->rest, "0") == 0;
 }
 
+/* What makes variants cannot be varied itself. */
+static int is_fixed(const char *path) {
+  return matches(path, "compare") > 0 || matches(path, "sweep") > 0;
+}
+
 int override_resolve(struct reader *r, struct override *o, const char **reason, const char **hint) {
   struct walk w = {.node = r->root, .rest = o->path};
   struct text canonical = {0};
@@ -311,8 +316,9 @@ int override_resolve(struct reader *r, struct override *o, const char **reason, 
   }
   o->canonical = arena_text(r->arena, text_get(&canonical));
   text_free(&canonical);
-  if (o->path[0] == '\0') {
-    *reason = "the path is empty";
+  if (o->path[0] == '\0' || is_fixed(o->path)) {
+    *reason = o->path[0] == '\0' ? "the path is empty" : "variants are as the manifest says";
+    *hint = "";
     o->parent = NULL;
     ok = 0;
   }

@@ -103,6 +103,7 @@ const char *names_suggest_kind(struct reader *r, const char *name, int kind); /*
 /* Names that are malformed, reserved or taken twice. */
 void names_check(struct reader *r);
 int is_reserved(const char *name);
+int is_name(const char *name); /* letters, digits and _, a letter first */
 /* The id of the model that a variable's definition names, or NULL: it is an array. */
 const char *model_id(const struct json *definition);
 /* An index by name with "did you mean" over names of that kind; -1 after an error. */

@@ -9,6 +9,7 @@
 
 #define MAX_BYTES ((size_t)16 << 20)
 #define MAX_CELLS 10000
+#define MAX_DEFINITIONS 4000
 
 /* ---- opening ---- */
 
@@ -44,6 +45,17 @@ static void count_cells(struct manifest_file *f) {
   }
 }
 
+/* Definitions are followed by recursion, so their number is limited. */
+static size_t count_definitions(const struct json *root) {
+  static const char *const sections[] = {"data", "variables", "values", "objectives"};
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+    const struct json *section = json_member(root, sections[i]);
+    count += section != NULL ? section->count : 0;
+  }
+  return count;
+}
+
 static int32_t check_root(struct manifest_file *f, struct diagnostics *d) {
   struct json *root = f->root;
   if (root->type != JSON_OBJECT) {
@@ -56,6 +68,11 @@ static int32_t check_root(struct manifest_file *f, struct diagnostics *d) {
     const struct json *sweep = json_member(root, "sweep");
     diagnostics_add(d, SEVERITY_ERROR, root->file, sweep->line, sweep->column, "sweep", "",
                     "\"sweep\" has more than %d cells", MAX_CELLS);
+    return TIER_E_INVALID;
+  }
+  if (count_definitions(root) > MAX_DEFINITIONS) {
+    diagnostics_add(d, SEVERITY_ERROR, root->file, root->line, root->column, "", "",
+                    "more than %d data, variables, values and objectives", MAX_DEFINITIONS);
     return TIER_E_INVALID;
   }
   return TIER_OK;

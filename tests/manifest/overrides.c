@@ -181,6 +181,8 @@ static const struct refusal refusals[] = {
     {"metrics.none=null", "\"metrics.none\" addresses nothing: metrics has no \"none\""},
     {"values.trsut=3",
      "it would add a value \"trsut\", which nothing uses; did you mean \"trust\"?"},
+    {"compare.noisy=null",
+     "\"compare.noisy\" addresses nothing: variants are as the manifest says"},
     {"nothing",
      "\"nothing\" is no path=value; write --set path=value, such as --set "
      "levels.outer.steps=10"},
@@ -223,13 +225,11 @@ static void sweeps_a_grid(void **state) {
       "levels.inner.steps=2,compute.dtype=f64",
   };
   char *text = worked_text("01-ridge.json");
-  char *end = strrchr(text, '}');
-  *end = '\0';
   char *swept = memory_format(
-      "%s, \"compare\": {\"v\": {\"levels.inner.steps\": 9}}, \"sweep\": "
+      "%.*s, \"compare\": {\"v\": {\"levels.inner.steps\": 9}}, \"sweep\": "
       "{\"levels.inner.steps\": [1, 2], \"compute.dtype\": [\"f32\", "
       "\"f64\"]}}",
-      text);
+      (int)(strrchr(text, '}') - text), text);
   struct opened o = open_text(swept, 0);
   assert_int_equal(manifest_variant_count(o.f), 6);
   for (size_t v = 0; v < 6; v++) {

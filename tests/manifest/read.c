@@ -401,6 +401,36 @@ static void survives_damage(void **state) {
   }
 }
 
+/* As long a chain as is allowed: definitions are followed by recursion. */
+static void follows_long_chains(void **state) {
+  (void)state;
+  for (int count = 3990; count <= 4010; count += 20) {
+    struct text text = {0};
+    struct diagnostics d = {0};
+    struct manifest_file *f = NULL;
+    text_add(&text, HEAD LEVELS
+             "\"variables\": {\"net\": {\"mlp\": [784, 10]}}, \"objectives\": "
+             "{\"loss\": {\"times\": [{\"l2\": \"net\"}, \"v1\"]}}, "
+             "\"values\": {\"rate\": 1");
+    for (int i = 1; i < count; i++) {
+      text_format(&text, ", \"v%d\": {\"exp\": \"v%d\"}", i, i + 1);
+    }
+    text_format(&text, ", \"v%d\": {\"total\": \"net\"}}}", count);
+    int32_t status = manifest_open_text("m.json", ".", text_get(&text), text.length, &d, &f);
+    assert_int_equal(status, count < 4000 ? TIER_OK : TIER_E_INVALID);
+    if (status == TIER_OK) {
+      struct registry *r = fake_registry(0);
+      struct manifest *m = NULL;
+      assert_int_equal(manifest_bind(f, r, 0, NULL, &d, NULL, &m), 0);
+      manifest_free(m);
+      fake_registry_free(r);
+    }
+    manifest_close(f);
+    diagnostics_free(&d);
+    text_free(&text);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reads_ridge),
@@ -414,6 +444,7 @@ int main(void) {
       cmocka_unit_test(names_a_refused_plugin),
       cmocka_unit_test(reports_syntax_and_files),
       cmocka_unit_test(survives_damage),
+      cmocka_unit_test(follows_long_chains),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
