@@ -225,11 +225,15 @@ static void sweeps_a_grid(void **state) {
       "levels.inner.steps=2,compute.dtype=f64",
   };
   char *text = worked_text("01-ridge.json");
+  size_t end = strlen(text) - 1;
+  while (text[end] != '}') {
+    end--;
+  }
   char *swept = memory_format(
       "%.*s, \"compare\": {\"v\": {\"levels.inner.steps\": 9}}, \"sweep\": "
       "{\"levels.inner.steps\": [1, 2], \"compute.dtype\": [\"f32\", "
       "\"f64\"]}}",
-      (int)(strrchr(text, '}') - text), text);
+      (int)end, text);
   struct opened o = open_text(swept, 0);
   assert_int_equal(manifest_variant_count(o.f), 6);
   for (size_t v = 0; v < 6; v++) {

@@ -197,6 +197,28 @@ static void reads_all_worked(void **state) {
   }
 }
 
+/* The example at the head of docs/manifest.md, with nothing to say against it. */
+static void reads_the_documented_example(void **state) {
+  (void)state;
+  char *page = NULL;
+  size_t size = 0;
+  char *path = path_join(DOCS, "manifest.md");
+  assert_int_equal(file_read(path, 1 << 20, &page, &size), 0);
+  char *start = strstr(page, "```json\n");
+  assert_non_null(start);
+  start += strlen("```json\n");
+  char *end = strstr(start, "```");
+  assert_non_null(end);
+  *end = '\0';
+  struct opened o = open_text(start, 0);
+  assert_int_equal(manifest_validate(o.f, o.r, NULL, &o.d), 0);
+  assert_int_equal(o.d.count, 0);
+  assert_int_equal(manifest_variant_count(o.f), 2);
+  close_opened(&o);
+  free(path);
+  free(page);
+}
+
 /* ---- details ---- */
 
 #define HEAD                                                                     \
@@ -439,6 +461,7 @@ int main(void) {
       cmocka_unit_test(reads_per_weight),
       cmocka_unit_test(reads_learning_rate),
       cmocka_unit_test(reads_all_worked),
+      cmocka_unit_test(reads_the_documented_example),
       cmocka_unit_test(reads_details),
       cmocka_unit_test(gives_canonical_paths),
       cmocka_unit_test(names_a_refused_plugin),
