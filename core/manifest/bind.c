@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "manifest/job.h"
+#include "manifest/reads.h"
 
 /* ---- the first pass: shorthand without a word about errors ---- */
 
@@ -231,7 +232,9 @@ static void bind_all(struct reader *r, char **used) {
   }
   check_cycles(r);
   check_owners(r);
-  check_paths(r);
+  const struct level_reads *reads = reads_of_levels(r);
+  check_each(r, reads);
+  check_paths(r, reads);
   *used = arena_alloc(r->arena, r->name_count + 1);
   mark_used(r, *used);
 }

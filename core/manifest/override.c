@@ -282,46 +282,53 @@ static int is_fixed(const char *path) {
   return matches(path, "compare") > 0 || matches(path, "sweep") > 0;
 }
 
+/* Goes down as far as the path leads. 1 if it ends there, or the rest may be added. */
+static int follow(struct reader *r, const struct override *o, struct walk *w,
+                  struct text *canonical, const char **reason, const char **hint) {
+  while (w->rest[0] != '\0' && !is_segment_of_single(w)) {
+    size_t length = 0;
+    int found = 0;
+    struct json *child = next(r, w, &length, &found);
+    if (child == NULL) {
+      return (o->value->type != JSON_NULL && may_add(r, w)) ||
+             not_found(r, o, w, found, reason, hint);
+    }
+    const char *rest = after(w->rest, length);
+    int by_key = w->node->type == JSON_LIST && found > 0 && is_applied_by(child, w->rest);
+    step(r, w, child, rest, canonical);
+    if (by_key && rest[0] != '\0') { /* an element by its application's key: inside it */
+      step(r, w, child->items[0], rest, canonical);
+    }
+  }
+  return 1;
+}
+
+/* "a.b" as "/a/b". */
+static void add_segments(const char *path, struct text *canonical) {
+  for (const char *p = path; *p != '\0'; p += *p == '.') {
+    size_t n = strcspn(p, ".");
+    text_add(canonical, "/");
+    text_add_n(canonical, p, n);
+    p += n;
+  }
+}
+
 int override_resolve(struct reader *r, struct override *o, const char **reason, const char **hint) {
   struct walk w = {.node = r->root, .rest = o->path};
   struct text canonical = {0};
-  int ok = 1;
   *hint = "";
-  while (ok && w.rest[0] != '\0' && !is_segment_of_single(&w)) {
-    size_t length = 0;
-    int found = 0;
-    struct json *child = next(r, &w, &length, &found);
-    if (child != NULL) {
-      const char *rest = after(w.rest, length);
-      int by_key = w.node->type == JSON_LIST && found > 0 && is_applied_by(child, w.rest);
-      step(r, &w, child, rest, &canonical);
-      if (by_key && rest[0] != '\0') { /* an element by its application's key: inside it */
-        step(r, &w, child->items[0], rest, &canonical);
-      }
-    } else if (o->value->type != JSON_NULL && may_add(r, &w)) {
-      break;
-    } else {
-      ok = not_found(r, o, &w, found, reason, hint);
-    }
-  }
+  *reason = o->path[0] == '\0' ? "the path is empty" : "variants are as the manifest says";
+  int ok = o->path[0] != '\0' && !is_fixed(o->path);
+  ok = ok && follow(r, o, &w, &canonical, reason, hint);
   int added = w.rest[0] != '\0' && !is_segment_of_single(&w);
   o->parent = !ok ? NULL : added ? w.node : w.parent;
   o->child = added ? NULL : w.node;
   o->rest = w.rest;
-  for (const char *p = w.rest; added && *p != '\0'; p += *p == '.') {
-    size_t n = strcspn(p, ".");
-    text_add(&canonical, "/");
-    text_add_n(&canonical, p, n);
-    p += n;
+  if (added) {
+    add_segments(w.rest, &canonical);
   }
   o->canonical = arena_text(r->arena, text_get(&canonical));
   text_free(&canonical);
-  if (o->path[0] == '\0' || is_fixed(o->path)) {
-    *reason = o->path[0] == '\0' ? "the path is empty" : "variants are as the manifest says";
-    *hint = "";
-    o->parent = NULL;
-    ok = 0;
-  }
   return ok;
 }
 

@@ -207,8 +207,9 @@ void mentions_of_source(const struct source *s, mention_fn *f, void *context);
 
 void check_cycles(struct reader *r);
 void check_owners(struct reader *r);
-void check_each(struct reader *r);
-void check_paths(struct reader *r);
+/* The JSON of a level, and the text of one entry of its `over`: "net.head". */
+struct json *level_definition(const struct reader *r, int level);
+const char *over_text(struct reader *r, const struct manifest_over *o);
 /* Marks data that are read by something in use. used (may be NULL): one flag a name. */
 void mark_used(struct reader *r, char *used);
 

@@ -1,200 +1,8 @@
-/* Checks on levels: owners of variables, `each`, and the paths from objectives to variables. */
+/* Checks on the paths from each level's objective to the variables that it moves: directly, or
+ * through the edges to lower levels (format.md sections 5 and 7). */
 #include <string.h>
 
-#include "manifest/reader.h"
-
-static struct json *level_json(const struct reader *r, int level) {
-  for (size_t i = 0; i < r->name_count; i++) {
-    if (r->names[i].kind == NAME_LEVEL && r->names[i].index == level) {
-      return r->names[i].definition;
-    }
-  }
-  return NULL;
-}
-
-static const char *over_text(struct reader *r, const struct manifest_over *o) {
-  const char *name = r->m->variables[o->variable].name;
-  return o->part == NULL ? name : arena_format(r->arena, "%s.%s", name, o->part);
-}
-
-/* The place of "net" in a level's `over`. */
-static struct place over_place(struct reader *r, int level, const struct manifest_over *o) {
-  const struct json *j = level_json(r, level);
-  const struct json *over = json_member(j, "over");
-  struct place p = r->m->levels[level].place;
-  for (size_t i = 0; over != NULL && over->type == JSON_LIST && i < over->count; i++) {
-    const struct json *item = over->items[i];
-    if (item->type == JSON_STRING && strcmp(item->text, over_text(r, o)) == 0) {
-      p.file = item->file;
-      p.line = item->line;
-      p.column = item->column;
-    }
-  }
-  p.path = arena_format(r->arena, "levels.%s.over", r->m->levels[level].name);
-  return p;
-}
-
-/* ---- owners ---- */
-
-/* Whether one part is the other, or holds it: "head" holds "head.bias"; NULL is the whole. */
-static int parts_meet(const char *a, const char *b) {
-  if (a == NULL || b == NULL) {
-    return 1;
-  }
-  size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
-  return strncmp(a, b, n) == 0 && (a[n] == '\0' || a[n] == '.') && (b[n] == '\0' || b[n] == '.');
-}
-
-static void check_owner(struct reader *r, int level, size_t i) {
-  const struct manifest_level *levels = r->m->levels;
-  const struct manifest_over *o = &levels[level].over[i];
-  for (int k = 0; k <= level; k++) {
-    size_t count = k == level ? i : levels[k].over_count;
-    if (r->phase_of_level[k] != r->phase_of_level[level]) {
-      continue;
-    }
-    for (size_t n = 0; n < count; n++) {
-      const struct manifest_over *other = &levels[k].over[n];
-      if (other->variable == o->variable && parts_meet(other->part, o->part)) {
-        struct place p = over_place(r, level, o);
-        wrong_place(r, &p, "one level moves a variable, the others read it",
-                    "level %s: \"%s\" is already moved by level %s", levels[level].name,
-                    over_text(r, o), levels[k].name);
-        return;
-      }
-    }
-  }
-}
-
-static void check_per(struct reader *r, int level, const struct manifest_over *o) {
-  if (r->m->variables[o->variable].per_level == level) {
-    struct place p = over_place(r, level, o);
-    wrong_place(r, &p, "move it in a later level",
-                "level %s cannot move \"%s\", which has one copy for each of its steps",
-                r->m->levels[level].name, over_text(r, o));
-  }
-}
-
-/* A variable with a copy for each step of a level needs to know how many there are. */
-static void check_step_copies(struct reader *r) {
-  for (size_t i = 0; i < r->m->variable_count; i++) {
-    const struct manifest_variable *v = &r->m->variables[i];
-    const struct manifest_level *l = v->per_level >= 0 ? &r->m->levels[v->per_level] : NULL;
-    if (l != NULL && (l->epochs > 0 || l->steps < 1)) {
-      wrong_place(r, &v->place, "write \"steps\" there",
-                  "variable \"%s\" is per step of level %s, which has no fixed \"steps\"", v->name,
-                  l->name);
-    }
-  }
-}
-
-void check_owners(struct reader *r) {
-  for (int level = 0; level < (int)r->m->level_count; level++) {
-    for (size_t i = 0; i < r->m->levels[level].over_count; i++) {
-      check_owner(r, level, i);
-      check_per(r, level, &r->m->levels[level].over[i]);
-    }
-  }
-  check_step_copies(r);
-}
-
-/* ---- what levels read, through values and objectives ---- */
-
-struct reads {
-  struct reader *r;
-  char *variables, *data;    /* by index */
-  char *values, *objectives; /* visited */
-  int unknown;               /* something could not be read: expect anything */
-};
-
-static struct reads reads_new(struct reader *r) {
-  return (struct reads){.r = r,
-                        .variables = arena_alloc(r->arena, r->m->variable_count + 1),
-                        .data = arena_alloc(r->arena, r->m->data_count + 1),
-                        .values = arena_alloc(r->arena, r->m->value_count + 1),
-                        .objectives = arena_alloc(r->arena, r->m->objective_count + 1)};
-}
-
-static void read_mention(void *context, const struct mention *m);
-
-static void read_objective(struct reads *x, int index) {
-  if (index >= 0 && !x->objectives[index]) {
-    x->objectives[index] = 1;
-    for (size_t i = 0; i < x->r->m->objectives[index].term_count; i++) {
-      mentions_of_expr(x->r->m->objectives[index].terms[i], read_mention, x);
-    }
-  }
-}
-
-static void read_mention(void *context, const struct mention *m) {
-  struct reads *x = context;
-  if ((int)m->kind < 0) {
-    x->unknown = 1;
-  } else if (m->kind == NAME_VARIABLE && m->value) {
-    x->variables[m->index] = 1;
-  } else if (m->kind == NAME_DATA) {
-    x->data[m->index] = 1;
-  } else if (m->kind == NAME_OBJECTIVE) {
-    read_objective(x, m->index);
-  } else if (m->kind == NAME_VALUE && !x->values[m->index]) {
-    x->values[m->index] = 1;
-    mentions_of_expr(x->r->m->values[m->index].expr, read_mention, x);
-  }
-}
-
-/* What one level reads, by where: its objective, its optimizer, where it starts. A level that goes
- * on from where it was has no start to read. */
-struct level_reads {
-  struct reads objective, optimizer, start;
-};
-
-static struct level_reads reads_of_level(struct reader *r, const struct manifest_level *l) {
-  struct level_reads x = {reads_new(r), reads_new(r), reads_new(r)};
-  read_objective(&x.objective, l->objective);
-  x.objective.unknown = x.objective.unknown || l->objective < 0;
-  if (l->optimizer != NULL) {
-    mentions_of_application(l->optimizer, read_mention, &x.optimizer);
-  }
-  for (size_t i = 0; i < l->over_count && l->warm_start == 0; i++) {
-    const struct expr *init = r->m->variables[l->over[i].variable].init;
-    if (init != NULL) {
-      mentions_of_expr(init, read_mention, &x.start);
-    }
-  }
-  return x;
-}
-
-/* ---- `each`: one problem for each member of what the parent draws ---- */
-
-static void check_each_level(struct reader *r, const struct level_reads *reads, int level,
-                             struct json *each) {
-  const struct manifest_level *l = &r->m->levels[level];
-  const struct name *n = names_find_kind(r, each->text, NAME_DATA);
-  if (n == NULL) {
-    return;
-  }
-  if (l->parent < 0) {
-    wrong(r, each, "put a level that draws members of it above",
-          "level %s is the top level: \"each\" needs a parent", l->name);
-    return;
-  }
-  const struct reads *parent = &reads[l->parent].objective;
-  if (!parent->data[n->index] && !parent->unknown) {
-    wrong(r, each, "", "level %s: its parent %s draws no rows of \"%s\"", l->name,
-          r->m->levels[l->parent].name, n->name);
-  }
-  for (size_t i = 0; i < l->over_count; i++) {
-    const struct manifest_variable *v = &r->m->variables[l->over[i].variable];
-    if (v->per_data != n->index) {
-      struct place p = over_place(r, level, &l->over[i]);
-      wrong_place(r, &p, arena_format(r->arena, "give it \"per\": \"%s\"", n->name),
-                  "level %s: \"%s\" has no copy for each member of \"%s\"", l->name, v->name,
-                  n->name);
-    }
-  }
-}
-
-/* ---- paths ---- */
+#include "manifest/reads.h"
 
 struct edge {
   int level;
@@ -226,7 +34,7 @@ static int moves_any(const struct manifest_level *l, const char *variables) {
 
 /* Whether everything that stands at that key of a level could be read. */
 static int is_complete(const struct reader *r, int level, const char *key, size_t bound) {
-  const struct json *j = json_member(level_json(r, level), key);
+  const struct json *j = json_member(level_definition(r, level), key);
   return bound > 0 ? j != NULL && j->count == bound : j == NULL || j->count == 0;
 }
 
@@ -485,17 +293,24 @@ static void check_level(struct reader *r, const struct level_reads *reads, int l
   check_edges(&x, loose, unknown || refused);
 }
 
-void check_paths(struct reader *r) {
-  size_t count = r->m->level_count;
-  struct level_reads *reads = arena_alloc(r->arena, (count + 1) * sizeof *reads);
-  for (size_t i = 0; i < count; i++) {
-    reads[i] = reads_of_level(r, &r->m->levels[i]);
-  }
-  for (size_t i = 0; i < count; i++) {
-    struct json *each = json_member(level_json(r, (int)i), "each");
-    if (each != NULL && each->type == JSON_STRING) {
-      check_each_level(r, reads, (int)i, each);
+/* A batch for data that the level does not draw says something that will not happen. */
+static void check_batches(struct reader *r, const struct level_reads *reads, int level) {
+  const struct manifest_level *l = &r->m->levels[level];
+  const struct level_reads *x = &reads[level];
+  struct json *batch = json_member(level_definition(r, level), "batch");
+  for (size_t i = 0; batch != NULL && batch->type == JSON_OBJECT && i < l->batch_count; i++) {
+    int data = l->batches[i].data;
+    if (data >= 0 && !x->objective.unknown && !x->optimizer.unknown && !x->objective.data[data] &&
+        !x->optimizer.data[data]) {
+      warn_at(r, batch->items[i], "", "level %s draws no rows of \"%s\": its batch has no effect",
+              l->name, r->m->data[data].name);
     }
-    check_level(r, reads, (int)i);
+  }
+}
+
+void check_paths(struct reader *r, const struct level_reads *reads) {
+  for (int i = 0; i < (int)r->m->level_count; i++) {
+    check_level(r, reads, i);
+    check_batches(r, reads, i);
   }
 }
