@@ -224,6 +224,9 @@ tier_value simplify_permuted_operands(const struct emission *e) {
   int64_t axes[TIER_MAX_RANK];
   int32_t rank = 0;
   double value = 0.0;
+  if (e->op == TIER_OP_CAST && e->ints[0] == TIER_I32) { /* only reals can be permuted */
+    return 0;
+  }
   for (uint32_t j = 0; j < e->count; j++) {
     const struct value *x = emission_input(e, j);
     if (value_is_fill(e->graph, e->inputs[j], &value)) {

@@ -297,11 +297,54 @@ static tier_value source(struct pool *p) {
   return g->api->emit(g, TIER_OP_CONSTANT, NULL, 0, &a);
 }
 
-static tier_value grow(struct pool *p, int *exact) {
+/* Sums of padded parts of one vector, as gradients of slices are; and a slice of that. */
+static tier_value parts(struct pool *p, tier_value x) {
+  tier_graph *g = p->g;
+  int64_t size = tier_size(g, x);
+  int64_t length = 6 + pick(p, 6);
+  tier_value sum = 0;
+  x = tier_reshape(g, x, &size, 1);
+  for (int i = 0; i < 2 + pick(p, 3); i++) {
+    int64_t from = pick(p, (int)size);
+    int64_t most = size - from < length ? size - from : length;
+    int64_t taken = 1 + pick(p, (int)most);
+    int64_t low = pick(p, 3) == 0 ? 0 : pick(p, (int)(length - taken + 1));
+    int64_t pad[3] = {low, length - taken - low, 0};
+    tier_value part = tier_slice_axis(g, x, 0, from, from + taken);
+    part = tier_emit(g, TIER_OP_PAD, &part, 1, pad, 3);
+    sum = sum == 0 ? part : tier_add(g, sum, part);
+  }
+  int64_t start = pick(p, (int)length);
+  return pick(p, 2) ? sum
+                    : tier_slice_axis(g, sum, 0, start, start + 1 + pick(p, (int)(length - start)));
+}
+
+/* Neighbouring or overlapping slices, one behind the other. */
+static tier_value neighbours(struct pool *p, tier_value x) {
+  tier_graph *g = p->g;
+  int64_t size = tier_size(g, x);
+  x = tier_reshape(g, x, &size, 1);
+  int64_t middle = pick(p, (int)size);
+  int64_t again = pick(p, 2) ? middle : pick(p, (int)size);
+  tier_value both[2] = {tier_slice_axis(g, x, 0, 0, middle), tier_slice_axis(g, x, 0, again, size)};
+  return tier_concat(g, both, 2, 0);
+}
+
+/* x with itself moved: both read one array, in different ways. */
+static tier_value with_itself(struct pool *p, tier_value x) {
+  tier_graph *g = p->g;
+  tier_value moved = adapt(p, move(p, x), x);
+  return pick(p, 2) ? tier_subtract(g, x, moved) : tier_add(g, tier_negate(g, moved), x);
+}
+
+/* What happened to the numbers: inputs moved about, sums of them, or anything. */
+enum growth { EXACT, LINEAR, WILD };
+
+static tier_value grow(struct pool *p, enum growth *growth) {
   tier_graph *g = p->g;
   tier_value x = any(p);
-  *exact = 0;
-  switch (pick(p, 14)) {
+  *growth = WILD;
+  switch (pick(p, 20)) {
     case 0:
     case 1:
       return unary(p, x);
@@ -312,21 +355,35 @@ static tier_value grow(struct pool *p, int *exact) {
     case 5:
       return compare(p);
     case 6:
-      *exact = 1;
+      *growth = EXACT;
       return move(p, any_exact(p));
     case 7:
-      return move(p, x);
     case 8:
-      return tier_scale(g, reduce(p, x), 0.25);
     case 9:
-      return product(p, x);
+      *growth = LINEAR;
+      return move(p, x);
     case 10:
-      return tier_size(g, x) > 0 ? indexed(p, x) : x;
     case 11:
-      return image(p, x);
+      *growth = LINEAR;
+      return tier_scale(g, reduce(p, x), 0.25);
     case 12:
+      *growth = LINEAR;
+      return tier_scale(g, x, pick(p, 2) ? 0.5 : -1.0);
+    case 13:
+      return tier_size(g, x) > 0 ? with_itself(p, x) : x;
+    case 14:
+      *growth = LINEAR;
+      return tier_size(g, x) == 0 ? x : pick(p, 3) == 0 ? neighbours(p, x) : parts(p, x);
+    case 15:
+      return product(p, x);
+    case 16:
+      return tier_size(g, x) > 0 ? indexed(p, x) : x;
+    case 17:
+      return image(p, x);
+    case 18:
       return source(p);
     default:
+      *growth = LINEAR;
       return pick(p, 2) ? tier_stop_gradient(g, x) : tier_cast(g, x, TIER_REAL);
   }
 }
@@ -358,12 +415,15 @@ void random_graph_make(struct random_graph *r, uint64_t seed, int size) {
   p->stream = random_stream("graph", seed);
   make_inputs(p);
   for (int i = 0; i < size; i++) {
-    int exact = 0;
-    tier_value v = grow(p, &exact);
-    if (tier_size(p->g, v) > 4000) {
+    enum growth growth = WILD;
+    tier_value v = grow(p, &growth);
+    if (tier_size(p->g, v) > 2000) {
       continue;
     }
-    add(p, exact ? v : tame(p->g, v), exact);
+    /* Products, exponentials and the like are tamed; the rest mostly stays as it is, so that the
+     * passes see chains of movements and sums. */
+    int wild = growth == WILD && pick(p, 3) > 0;
+    add(p, wild ? tame(p->g, v) : v, growth == EXACT);
   }
   r->output_count = 3 + (uint32_t)pick(p, RANDOM_MOST_OUTPUTS - 2);
   for (uint32_t i = 0; i < r->output_count; i++) {

@@ -11,8 +11,8 @@
 
 #include <cmocka.h> /* last: it defines `fail` */
 
-#define SEEDS 150
-#define OPERATIONS 40
+#define SEEDS 400
+#define OPERATIONS 30
 
 /* Both runs of one random graph agree within `tolerance`, relative to 1 + |x|. */
 static void compare_runs(uint64_t seed, const struct program_options *a, int a_fast,
