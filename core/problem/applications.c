@@ -208,7 +208,7 @@ static int32_t output(tier_build *face, const char *name, tier_value v) {
   if (c->output_count == sizeof c->outputs / sizeof c->outputs[0]) {
     return fail(TIER_E_PLUGIN, "%s has more than 16 outputs", c->component->c.id);
   }
-  c->outputs[c->output_count].name = name != NULL ? arena_text(c->b->p->arena, name) : NULL;
+  c->outputs[c->output_count].name = name != NULL ? arena_text(c->b->arena, name) : NULL;
   c->outputs[c->output_count++].value = v;
   return TIER_OK;
 }
@@ -277,6 +277,14 @@ static int32_t finish(struct call *c, struct meaning *out) {
     return fail(TIER_E_PLUGIN, "%s gave no output", c->component->c.id);
   }
   TIER_TRY(graph_status(b->g));
+  for (size_t i = 0; i < c->output_count && elementwise; i++) {
+    struct shape s = shape_of(b, c->outputs[i].value);
+    struct shape given = shape_of(b, c->prepared[0]);
+    if (s.rank != given.rank || memcmp(s.dims, given.dims, (size_t)s.rank * sizeof *s.dims) != 0) {
+      return fail(TIER_E_PLUGIN, "%s gave an output of another shape than its inputs",
+                  c->component->c.id);
+    }
+  }
   for (size_t i = 0; i < c->output_count && !elementwise; i++) {
     struct shape s = shape_of(b, c->outputs[i].value);
     if (s.rank < 1 || s.dims[0] != c->row_count) {
@@ -292,7 +300,7 @@ static int32_t finish(struct call *c, struct meaning *out) {
     out->value = c->outputs[0].value;
   } else {
     out->output_count = c->output_count;
-    out->outputs = arena_copy(b->p->arena, c->outputs, c->output_count * sizeof *c->outputs);
+    out->outputs = arena_copy(b->arena, c->outputs, c->output_count * sizeof *c->outputs);
   }
   return TIER_OK;
 }
@@ -306,7 +314,7 @@ static int32_t build(struct call *c, const char *entry, struct meaning *out) {
   TIER_TRY(evaluate_arguments(c));
   TIER_TRY(find_rows(c));
   TIER_TRY((c->component->c.flags & TIER_ELEMENTWISE) ? align_all(c) : lift_all(c));
-  const char *place = arena_format(c->b->p->arena, "%s:%d:%d", c->expr->place.file,
+  const char *place = arena_format(c->b->arena, "%s:%d:%d", c->expr->place.file,
                                    c->expr->place.line, c->expr->place.column);
   uint32_t before = graph_origin(
       c->b->g, (struct origin){.plugin = c->component->c.id, .entry = entry, .place = place});
@@ -337,6 +345,7 @@ int32_t builder_apply(struct builder *b, const struct expr *e, struct meaning *o
 
 int32_t builder_call(struct builder *b, const struct expr *e, struct meaning *out) {
   const struct variable *v = &b->p->variables[e->index];
+  TIER_TRY(variables_need(b->p, e->index));
   struct call c = {.face = {&call_interface, &b->g->face},
                    .b = b,
                    .expr = e,

@@ -9,12 +9,13 @@
 #include "problem/variables.h"
 
 int32_t builder_new(struct problem *p, const struct context *context, struct builder *b) {
-  *b = (struct builder){.p = p, .context = context, .g = graph_new()};
+  *b = (struct builder){.p = p, .arena = arena_new(), .context = context, .g = graph_new()};
   return b->g != NULL ? TIER_OK : fail(TIER_E_MEMORY, "no memory for a graph");
 }
 
 void builder_free(struct builder *b) {
   graph_free(b->g);
+  arena_free(b->arena);
   free(b->inputs);
   free(b->memos);
   *b = (struct builder){0};
@@ -34,8 +35,8 @@ tier_value builder_find(const struct builder *b, enum input_kind kind, int index
 
 tier_value builder_input(struct builder *b, enum input_kind kind, int index, int part, int32_t type,
                          const int64_t *dims, int32_t rank) {
-  static const char *const names[] = {"tensor",   "field", "rows", "key",
-                                      "gradient", "w",     "g",    "state"};
+  static const char *const names[] = {"tensor",   "copies", "field", "rows", "key",
+                                      "gradient", "w",      "g",     "state"};
   tier_value v = builder_find(b, kind, index, part);
   if (v == 0) {
     v = graph_input(b->g, type, dims, rank, names[kind]);
@@ -98,8 +99,19 @@ static int32_t field_value(struct builder *b, const struct expr *e, struct meani
   return TIER_OK;
 }
 
+static int32_t no_such_part(const struct variable *v, const char *part) {
+  struct text names = {0};
+  for (size_t i = 0; i < v->tensor_count; i++) {
+    text_format(&names, "%s%s", i > 0 ? ", " : "", v->tensors[i].name);
+  }
+  int32_t status = fail(TIER_E_INVALID, "model \"%s\" has no part \"%s\"; its tensors are %s",
+                        v->declared->name, part, text_get(&names));
+  text_free(&names);
+  return status;
+}
+
 /* A whole model, or a part of it: its tensors flat, one after the other, shape (N). */
-static tier_value flat_model(struct builder *b, int index, const char *part) {
+static int32_t flat_model(struct builder *b, int index, const char *part, tier_value *out) {
   const struct variable *v = &b->p->variables[index];
   tier_value *pieces = memory_alloc(v->tensor_count, sizeof *pieces);
   uint32_t count = 0;
@@ -109,16 +121,38 @@ static tier_value flat_model(struct builder *b, int index, const char *part) {
       pieces[count++] = tier_reshape(&b->g->face, tensor, &v->tensors[t].size, 1);
     }
   }
-  tier_value flat = count == 1 ? pieces[0] : tier_concat(&b->g->face, pieces, count, 0);
+  if (count > 0) {
+    *out = count == 1 ? pieces[0] : tier_concat(&b->g->face, pieces, count, 0);
+  }
   free(pieces);
-  return flat;
+  return count > 0 ? TIER_OK : no_such_part(v, part);
+}
+
+/* v.all of a variable `per` a level: every copy, shape (n, ...). */
+static int32_t all_copies(struct builder *b, int index, tier_value *out) {
+  const struct variable *v = &b->p->variables[index];
+  int64_t dims[TIER_MAX_RANK] = {v->copies, v->copy_size};
+  int32_t rank = 2;
+  if (v->declared->model == NULL) {
+    rank = v->tensors[0].rank + 1;
+    if (rank > TIER_MAX_RANK) {
+      return fail(TIER_E_INVALID, "all copies of variable \"%s\" have more than %d axes",
+                  v->declared->name, TIER_MAX_RANK);
+    }
+    memcpy(dims + 1, v->tensors[0].dims, (size_t)v->tensors[0].rank * sizeof *dims);
+  }
+  *out = builder_input(b, INPUT_COPIES, index, 0, TIER_REAL, dims, rank);
+  return TIER_OK;
 }
 
 static int32_t variable_value(struct builder *b, const struct expr *e, struct meaning *out) {
   const struct variable *v = &b->p->variables[e->index];
+  TIER_TRY(variables_need(b->p, e->index));
+  if (e->kind == EXPR_ALL && v->declared->per_level >= 0) {
+    return all_copies(b, e->index, &out->value);
+  }
   if (v->declared->model != NULL) {
-    out->value = flat_model(b, e->index, e->name);
-    return TIER_OK;
+    return flat_model(b, e->index, e->name, &out->value);
   }
   out->value = builder_tensor(b, e->index, 0);
   int data = v->declared->per_data;
@@ -239,7 +273,7 @@ int32_t builder_expr(struct builder *b, const struct expr *e, struct meaning *ou
   }
   *out = (struct meaning){.rows = -1};
   const char *place =
-      arena_format(b->p->arena, "%s:%d:%d", e->place.file, e->place.line, e->place.column);
+      arena_format(b->arena, "%s:%d:%d", e->place.file, e->place.line, e->place.column);
   uint32_t before = graph_origin(b->g, (struct origin){.place = place});
   int32_t status = build_expr(b, e, out);
   status = status == TIER_OK ? graph_status(b->g) : status;

@@ -1,12 +1,13 @@
 /* The state of a problem as a file: every variable, every array of optimizers, estimators and
  * solvers, and the counters of draws. One list of what there is serves saving and loading. */
-#include <stdlib.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/archive.h"
 #include "base/error.h"
-#include "problem/internal.h"
 #include "problem/levels.h"
+#include "problem/variables.h"
 
 /* Called with each array: where it stands, and how to treat it. */
 struct visitor {
@@ -20,22 +21,38 @@ static uint32_t real_type(const struct problem *p) {
   return p->dtype == DTYPE_F32 ? ARCHIVE_F32 : ARCHIVE_F64;
 }
 
-static int32_t visit_vector(struct visitor *v, const char *name, tier_vector *x) {
-  return x == NULL ? TIER_OK : v->array(v, name, real_type(v->p), x->size, x->data);
+static int32_t visit(struct visitor *v, uint32_t type, int64_t count, void *data,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static int32_t visit(struct visitor *v, uint32_t type, int64_t count, void *data,
+                     const char *format, ...) {
+  char name[512];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(name, sizeof name, format, arguments);
+  va_end(arguments);
+  return v->array(v, name, type, count, data);
 }
+
+/* `format` has one %s, for `name`. */
+#define visit_vector(v, x, format, name) \
+  ((x) == NULL ? TIER_OK : visit((v), real_type((v)->p), (x)->size, (x)->data, format, name))
+
+#define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
 
 static int32_t visit_level(struct visitor *v, struct level *l) {
   const char *name = l->declared->name;
   struct ledger *g = &l->ledger;
-  int64_t counters[] = {l->draws,     l->runs, l->taken, g->values,
-                        g->gradients, g->hvps, g->cross, g->samples};
-  int64_t count = (int64_t)(sizeof counters / sizeof counters[0]);
-  char *state = memory_format("levels.%s.state", name);
-  char *counter = memory_format("levels.%s.counters", name);
-  int32_t status = visit_vector(v, state, l->state);
-  if (status == TIER_OK) {
-    status = v->array(v, counter, ARCHIVE_I64, count, counters);
-  }
+  int64_t counters[] = {l->draws,  l->runs,      l->taken,
+                        g->values, g->gradients, g->hvps,
+                        g->cross,  g->samples,   l->binding.level_step};
+  double numbers[] = {l->value, l->gradient_norm, l->direct_norm, l->response_norm};
+  TIER_TRY(visit(v, ARCHIVE_I64, COUNT(counters), counters, "levels.%s.counters", name));
+  TIER_TRY(visit(v, ARCHIVE_F64, COUNT(numbers), numbers, "levels.%s.numbers", name));
+  TIER_TRY(visit(v, ARCHIVE_F64, (int64_t)l->suites[0]->term_count, l->term_values,
+                 "levels.%s.terms", name));
+  TIER_TRY(visit_vector(v, l->gradient, "levels.%s.gradient", name));
+  TIER_TRY(visit_vector(v, l->state, "levels.%s.state", name));
   l->draws = counters[0];
   l->runs = counters[1];
   l->taken = counters[2];
@@ -44,31 +61,29 @@ static int32_t visit_level(struct visitor *v, struct level *l) {
                        .hvps = counters[5],
                        .cross = counters[6],
                        .samples = counters[7]};
-  free(state);
-  free(counter);
-  for (size_t i = 0; i < l->edge_count && status == TIER_OK && !v->convert; i++) {
+  l->binding.level_step = counters[8];
+  l->value = numbers[0];
+  l->gradient_norm = numbers[1];
+  l->direct_norm = numbers[2];
+  l->response_norm = numbers[3];
+  for (size_t i = 0; i < l->edge_count; i++) {
     tier_edge *e = l->edges[i];
-    char *pullbacks =
-        memory_format("levels.%s.through.%s.pullbacks", name, e->lower->declared->name);
-    status = v->array(v, pullbacks, ARCHIVE_I64, 1, &e->pullbacks);
-    free(pullbacks);
+    TIER_TRY(visit(v, ARCHIVE_I64, 1, &e->pullbacks, "levels.%s.through.%s.pullbacks", name,
+                   e->lower->declared->name));
   }
-  return status;
+  return TIER_OK;
 }
 
 static int32_t visit_state(struct visitor *v, const char *path, struct state *s) {
   static const uint32_t types[] = {0, 0, ARCHIVE_F64, ARCHIVE_I64};
-  if (v->convert && strstr(path, ".through.") != NULL) {
+  const char *part = strncmp(path, "levels.", 7) == 0 ? strchr(path + 7, '.') : NULL;
+  if (v->convert && part != NULL && strncmp(part, ".through.", 9) == 0) {
     return TIER_OK; /* an estimator's own: the other estimator has others */
   }
   for (size_t i = 0; i < s->count; i++) {
     struct state_array *a = &s->arrays[i];
     uint32_t type = a->type == STATE_REAL ? real_type(v->p) : types[a->type];
-    void *data = a->type == STATE_REAL ? a->vector->data : a->data;
-    char *name = memory_format("%s.%s", path, a->name);
-    int32_t status = v->array(v, name, type, a->size, data);
-    free(name);
-    TIER_TRY(status);
+    TIER_TRY(visit(v, type, a->size, a->data, "%s.%s", path, a->name));
   }
   return TIER_OK;
 }
@@ -77,31 +92,37 @@ static int32_t visit_variables(struct visitor *v) {
   struct problem *p = v->p;
   for (size_t i = 0; i < p->m->variable_count; i++) {
     struct variable *variable = &p->variables[i];
-    char *name = memory_format("variables.%s", variable->declared->name);
-    char *restarts = memory_format("variables.%s.restarts", variable->declared->name);
-    char *kept = memory_format("kept.%s", variable->declared->name);
-    int32_t status = visit_vector(v, name, variable->value);
-    if (status == TIER_OK) {
-      status = v->array(v, restarts, ARCHIVE_I64, 1, &variable->restarts);
+    const char *name = variable->declared->name;
+    TIER_TRY(visit_vector(v, variable->value, "variables.%s", name));
+    TIER_TRY(visit(v, ARCHIVE_I64, 1, &variable->restarts, "variables.%s.restarts", name));
+    if (p->has_kept) {
+      TIER_TRY(variables_room_to_keep(p, i));
+      TIER_TRY(visit_vector(v, p->kept[i], "kept.%s", name));
     }
-    if (status == TIER_OK && p->has_kept) {
-      if (p->kept[i] == NULL) {
-        p->kept[i] = vector_new(variable->size);
-      }
-      status = visit_vector(v, kept, p->kept[i]);
-    }
-    free(name);
-    free(restarts);
-    free(kept);
-    TIER_TRY(status);
+  }
+  return TIER_OK;
+}
+
+/* Why it ended, as whole numbers; seconds only where a budget counts them: no two runs agree. */
+static int32_t visit_progress(struct visitor *v) {
+  struct problem *p = v->p;
+  int64_t end[sizeof p->end / sizeof(int64_t)];
+  memcpy(end, p->end, sizeof end);
+  TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->done, "done"));
+  TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->has_kept, "has_kept"));
+  TIER_TRY(visit(v, ARCHIVE_I64, COUNT(end), end, "end"));
+  memcpy(p->end, end, sizeof end);
+  if (p->m->budget.seconds >= 0) {
+    double seconds = now_seconds() - p->started;
+    TIER_TRY(visit(v, ARCHIVE_F64, 1, &seconds, "seconds"));
+    p->started = now_seconds() - seconds;
   }
   return TIER_OK;
 }
 
 static int32_t visit_all(struct visitor *v) {
   struct problem *p = v->p;
-  TIER_TRY(v->array(v, "done", ARCHIVE_I64, 1, &p->done));
-  TIER_TRY(v->array(v, "has_kept", ARCHIVE_I64, 1, &p->has_kept));
+  TIER_TRY(visit_progress(v));
   TIER_TRY(visit_variables(v));
   for (size_t i = 0; i < p->m->level_count; i++) {
     TIER_TRY(visit_level(v, &p->levels[i]));

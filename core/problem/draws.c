@@ -7,12 +7,11 @@
 #include "base/random.h"
 #include "problem/sources.h"
 
-int32_t context_all(struct problem *p, struct context *c) {
-  c->data = arena_alloc(p->arena, (p->m->data_count + 1) * sizeof *c->data);
+void context_all(const struct problem *p, struct arena *arena, struct context *c) {
+  c->data = arena_alloc(arena, (p->m->data_count + 1) * sizeof *c->data);
   for (size_t i = 0; i < p->m->data_count; i++) {
     c->data[i] = (struct rows){.source = (int)i};
   }
-  return TIER_OK;
 }
 
 static int64_t batch_of(const struct manifest_level *level, int data) {
@@ -30,7 +29,7 @@ static int64_t batch_of(const struct manifest_level *level, int data) {
 
 int32_t context_of_level(struct problem *p, const struct manifest_level *level, int64_t batch,
                          struct context *c) {
-  TIER_TRY(context_all(p, c));
+  context_all(p, p->arena, c);
   for (size_t i = 0; i < p->m->data_count; i++) {
     int64_t rows = batch > 0 ? batch : batch_of(level, (int)i);
     if (rows == BATCH_PARENT) {
@@ -45,14 +44,23 @@ int32_t context_of_level(struct problem *p, const struct manifest_level *level, 
   return TIER_OK;
 }
 
-int context_equal(const struct problem *p, const struct context *a, const struct context *b) {
-  for (size_t i = 0; i < p->m->data_count; i++) {
-    if (a->data[i].indexed != b->data[i].indexed || a->data[i].source != b->data[i].source ||
-        (a->data[i].indexed && a->data[i].count != b->data[i].count)) {
-      return 0;
+static int32_t batch_too_large(const struct held_data *held, int64_t count) {
+  return fail(TIER_E_INVALID, "batch of %lld rows from data \"%s\", which has %lld",
+              (long long)count, held->declared->name, (long long)held->rows);
+}
+
+int32_t context_check(const struct problem *p, const struct builder *reads) {
+  for (size_t i = 0; i < reads->input_count; i++) {
+    const struct input *in = &reads->inputs[i];
+    if (in->kind == INPUT_FIELD || in->kind == INPUT_ROWS) {
+      const struct rows *rows = &reads->context->data[in->index];
+      const struct held_data *held = &p->data[rows->source];
+      if (rows->indexed && !held->rows_unknown && held->rows >= 0 && rows->count > held->rows) {
+        return batch_too_large(held, rows->count);
+      }
     }
   }
-  return 1;
+  return TIER_OK;
 }
 
 /* ---- bindings ---- */
@@ -82,8 +90,7 @@ static int32_t prepare_field(struct problem *p, struct binding *b, int index, in
   if (!rows->indexed) {
     d->fields[field] = f->values;
   } else if (d->fields[field] == NULL) {
-    TIER_TRY(large_alloc((size_t)(rows->count * f->row_size) * f->element_bytes, "a batch",
-                         &d->fields[field]));
+    TIER_TRY(rows_alloc(rows->count, f->row_size, f->element_bytes, "a batch", &d->fields[field]));
   }
   return TIER_OK;
 }
@@ -134,8 +141,7 @@ static int32_t choose_rows(const struct held_data *held, struct drawn *d, int64_
     return TIER_OK;
   }
   if (count > held->rows) {
-    return fail(TIER_E_INVALID, "batch of %lld rows from data \"%s\", which has %lld",
-                (long long)count, held->declared->name, (long long)held->rows);
+    return batch_too_large(held, count);
   }
   int64_t batches = held->rows / count;
   if (d->permutation == NULL || d->epoch != draw / batches || d->stream != stream) {

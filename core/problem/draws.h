@@ -5,12 +5,13 @@
 
 #include "problem/internal.h"
 
-/* All rows of every data. */
-int32_t context_all(struct problem *p, struct context *c);
+/* All rows of every data; the context lives in the arena. */
+void context_all(const struct problem *p, struct arena *arena, struct context *c);
 /* The rows that a level's batches say; `batch` > 0 replaces their size. */
 int32_t context_of_level(struct problem *p, const struct manifest_level *level, int64_t batch,
                          struct context *c);
-int context_equal(const struct problem *p, const struct context *a, const struct context *b);
+/* Fails where a batch that the builder reads is larger than its data; unknown rows pass. */
+int32_t context_check(const struct problem *p, const struct builder *reads);
 
 /* Makes room for draws of the fields that the builder reads. */
 int32_t binding_prepare(struct problem *p, struct binding *b, struct context *c,

@@ -71,6 +71,111 @@ static int reads(const struct builder *b, int variable) {
   return 0;
 }
 
+/* Is level `index` that level, or below it? */
+static int is_within(const struct problem *p, int index, int level) {
+  while (index >= 0 && index != level) {
+    index = p->m->levels[index].parent;
+  }
+  return index >= 0;
+}
+
+/* Does level `other` move after the last step of the lower level, and before the upper one's? Then
+ * what the lower level read of it is gone when its response is asked for. */
+static int moves_after(const struct problem *p, const tier_edge *e, int other) {
+  for (int i = e->lower->index; i >= 0 && i != e->upper->index; i = p->m->levels[i].parent) {
+    int parent = p->m->levels[i].parent;
+    if (i != e->lower->index && i == other) {
+      return 1;
+    }
+    for (size_t k = (size_t)i + 1; k < p->m->level_count; k++) {
+      if (p->m->levels[k].parent == parent && is_within(p, other, (int)k)) {
+        return 1;
+      }
+    }
+  }
+  return 0;
+}
+
+/* An edge differentiates the lower level at the variables of others as they are when it is pulled
+ * back: they must be those that the lower level read. */
+static int32_t check_constants(const struct problem *p, const tier_edge *e, int variable) {
+  const struct level *lower = e->lower;
+  int owner = p->variables[variable].owner;
+  int follows_steps = (e->estimator->component->c.flags & TIER_NEEDS_STEP) && e->extra == NULL;
+  if (owner < 0 || owner == lower->index || owner == e->upper->index) {
+    return TIER_OK;
+  }
+  if (moves_after(p, e, owner) || (is_within(p, owner, lower->index) && follows_steps &&
+                                   (lower->declared->steps != 1 || lower->declared->epochs > 0))) {
+    return fail(TIER_E_UNSUPPORTED,
+                "pulling back through level \"%s\", which reads \"%s\" while level \"%s\" still "
+                "moves it, is not supported yet",
+                lower->declared->name, p->m->variables[variable].name, p->m->levels[owner].name);
+  }
+  return TIER_OK;
+}
+
+/* The stepper of a step that the estimator brings, made once. */
+static int32_t extra_stepper(tier_edge *e, const tier_instance *step) {
+  const struct application *a = instances_application(e->p, step);
+  if (a == NULL) {
+    return fail(TIER_E_PLUGIN, "extend: not a step of this problem");
+  }
+  if (e->extra != NULL && e->extra->application == a) {
+    return TIER_OK;
+  }
+  if (e->extra != NULL) {
+    return fail(TIER_E_UNSUPPORTED, "an estimator may bring one step");
+  }
+  TIER_TRY(stepper_new(e->lower, (const struct instance *)(const void *)step, a, &e->extra));
+  for (int i = 0; i < 2 && !e->p->check_only; i++) {
+    e->extra_state[i] = vector_new(e->extra->m);
+    if (e->extra_state[i] == NULL) {
+      return fail(TIER_E_MEMORY, "no memory for the state of %s", a->component->c.id);
+    }
+  }
+  return TIER_OK;
+}
+
+/* The step that an estimator which follows steps brings: its hyperparameters are inputs, too. */
+static int32_t find_step(struct problem *p, tier_edge *e) {
+  const struct application *a = e->declared->estimator;
+  for (size_t i = 0; i < a->argument_count && (a->component->c.flags & TIER_NEEDS_STEP); i++) {
+    const struct application *step = a->arguments[i].application;
+    if (step != NULL && step->component->position == POSITION_OPTIMIZER) {
+      struct instance *made = NULL;
+      TIER_TRY(instances_get(p, step, NULL, &made));
+      return extra_stepper(e, &made->face);
+    }
+  }
+  return TIER_OK;
+}
+
+/* Does the level start afresh from something that reads a variable of level `owner`? */
+static int starts_from(const struct problem *p, const struct level *l, int owner) {
+  for (size_t i = 0; i < l->over.count && l->declared->warm_start == 0; i++) {
+    const struct variable *v = &p->variables[l->over.variables[i]];
+    for (size_t k = 0; k < v->read_count; k++) {
+      if (p->variables[v->reads[k]].owner == owner) {
+        return 1;
+      }
+    }
+  }
+  return 0;
+}
+
+static int32_t carries_nothing(const struct problem *p, const tier_edge *e) {
+  if (starts_from(p, e->lower, e->upper->index)) {
+    return fail(TIER_E_UNSUPPORTED,
+                "differentiating through the start of level \"%s\" is not supported yet",
+                e->lower->declared->name);
+  }
+  return fail(TIER_E_INVALID,
+              "the edge to level \"%s\" carries nothing: neither its objective nor its "
+              "optimizer reads what level \"%s\" is over",
+              e->lower->declared->name, e->upper->declared->name);
+}
+
 /* What the lower level reads of the upper level's variables, and of other levels in `through`. */
 static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *suite) {
   for (size_t i = 0; i < p->m->variable_count; i++) {
@@ -78,18 +183,17 @@ static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *
     int wanted = owner == e->upper->index || (owner >= 0 && owner != e->lower->index &&
                                               span_offset(&e->upper->responding, (int)i) >= 0);
     int read = reads(&suite->builder, (int)i) ||
-               (e->lower->stepper != NULL && reads(&e->lower->stepper->builder, (int)i));
+               (e->lower->stepper != NULL && reads(&e->lower->stepper->builder, (int)i)) ||
+               (e->extra != NULL && reads(&e->extra->builder, (int)i));
+    if (read) {
+      TIER_TRY(check_constants(p, e, (int)i));
+    }
     if (wanted && read) {
       span_add(p, &e->inputs, (int)i);
     }
   }
   span_places(p, &e->inputs, &e->placed, &e->placed_count);
-  return e->inputs.count > 0
-             ? TIER_OK
-             : fail(TIER_E_INVALID,
-                    "the edge to level \"%s\" carries nothing: neither its objective nor its "
-                    "optimizer reads what level \"%s\" is over",
-                    e->lower->declared->name, e->upper->declared->name);
+  return e->inputs.count > 0 ? TIER_OK : carries_nothing(p, e);
 }
 
 /* An implicit estimator needs a cross derivative: some input must reach the gradient. */
@@ -134,13 +238,14 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
                 e->lower->declared->name);
   }
   TIER_TRY(check_between(p, e));
-  TIER_TRY(suites_get(e->lower, 0, &suite));
-  TIER_TRY(find_inputs(p, e, suite));
   TIER_TRY(instances_get(p, a, NULL, &e->estimator));
   e->api = instance_get(e->estimator, "tier.estimator/1");
   if (e->api == NULL) {
     return fail(TIER_E_INVALID, "%s is not an estimator", a->component->c.id);
   }
+  TIER_TRY(find_step(p, e));
+  TIER_TRY(suites_get(e->lower, 0, &suite));
+  TIER_TRY(find_inputs(p, e, suite));
   if (a->component->c.flags & TIER_IMPLICIT) {
     TIER_TRY(check_cross(e, suite));
   }
@@ -172,6 +277,9 @@ static int32_t build_edges_of(struct problem *p, struct level *l) {
   }
   if (l->edge_count > 0 && !p->check_only) {
     l->cotangent = vector_new(l->responding.size);
+    if (l->cotangent == NULL) {
+      return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"", l->declared->name);
+    }
   }
   return first;
 }
@@ -181,6 +289,9 @@ int32_t edges_build(struct problem *p) {
   for (size_t i = 0; i < p->m->level_count; i++) {
     int32_t status = build_edges_of(p, &p->levels[i]);
     first = first < 0 ? first : status;
+    if (first < 0 && !p->check_only) {
+      return first;
+    }
   }
   return first;
 }
@@ -264,25 +375,6 @@ void record_reset(tier_record *r) {
 static int32_t run(tier_edge *e, tier_record *r, uint32_t flags) {
   int keep = (flags & TIER_KEEP_TAPE) && e->lower->stepper != NULL;
   return level_run(e->lower, keep ? r : NULL);
-}
-
-/* The stepper of a step that the estimator brings, made once. */
-static int32_t extra_stepper(tier_edge *e, const tier_instance *step) {
-  const struct application *a = instances_application(e->p, step);
-  if (a == NULL) {
-    return fail(TIER_E_PLUGIN, "extend: not a step of this problem");
-  }
-  if (e->extra != NULL && e->extra->application == a) {
-    return TIER_OK;
-  }
-  stepper_free(e->extra);
-  e->extra = NULL;
-  TIER_TRY(stepper_new(e->lower, (const struct instance *)(const void *)step, a, &e->extra));
-  for (int i = 0; i < 2; i++) {
-    vector_free(e->extra_state[i]);
-    e->extra_state[i] = vector_new(e->extra->m);
-  }
-  return TIER_OK;
 }
 
 static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
@@ -433,14 +525,14 @@ static int32_t run_kernel(tier_oracle *o, struct kernel *k, const tier_vector *w
   void **vectors = memory_alloc(v_count, sizeof *vectors);
   void **outputs = memory_alloc(n + p, sizeof *outputs);
   if (v != NULL) {
-    placed_addresses(e->p, vs, v_count, v->data, o->level_step, vectors);
+    placed_addresses(l, o->level_step, vs, v_count, v->data, vectors);
   }
   if (out != NULL) {
-    placed_addresses(e->p, l->placed, n, out->data, o->level_step, outputs);
+    placed_addresses(l, o->level_step, l->placed, n, out->data, outputs);
     vector_interface.fill(out, 0);
   }
   if (inputs != NULL) {
-    placed_addresses(e->p, e->placed, p, inputs->data, o->level_step, outputs + n);
+    placed_addresses(l, o->level_step, e->placed, p, inputs->data, outputs + n);
     vector_interface.fill(inputs, 0);
   }
   struct point at = point_of(o, w);
@@ -450,11 +542,12 @@ static int32_t run_kernel(tier_oracle *o, struct kernel *k, const tier_vector *w
   return status;
 }
 
+/* One sweep along one vector, whatever it yields: the rows count once. */
 static void count_products(const tier_oracle *o, int64_t hvps, int64_t crosses) {
   struct ledger *ledger = &o->e->lower->ledger;
   ledger->hvps += hvps;
-  ledger->cross += crosses * (int64_t)o->e->inputs.count;
-  ledger->samples += o->products->suite->sample_rows * (hvps > crosses ? hvps : crosses);
+  ledger->cross += crosses;
+  ledger->samples += o->products->suite->sample_rows;
 }
 
 static int32_t hvp(tier_oracle *o, const tier_vector *v, tier_vector *out) {
@@ -567,8 +660,8 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
     vectors[1 + i] = state_part(s, u_s, i);
     outputs[2 + i] = state_part(s, e->scratch_s, i);
   }
-  placed_addresses(e->p, e->placed, e->placed_count, e->scratch_inputs->data, binding.level_step,
-                   outputs + 2 + s->state_count);
+  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count,
+                   e->scratch_inputs->data, outputs + 2 + s->state_count);
   vector_interface.fill(e->scratch_w, 0);
   vector_interface.fill(e->scratch_g, 0);
   vector_interface.fill(e->scratch_s, 0);
@@ -606,7 +699,7 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
     vectors[2 + i] = state_part(s, t_s, i);
     outputs[1 + i] = state_part(s, e->scratch_s, i);
   }
-  placed_addresses(e->p, e->placed, e->placed_count, inputs->data, binding.level_step,
+  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count, inputs->data,
                    vectors + 2 + s->state_count);
   vector_interface.fill(e->scratch_w, 0);
   vector_interface.fill(e->scratch_s, 0);
@@ -620,21 +713,19 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   return status;
 }
 
-/* A start reads the inputs only where its `init` names a variable; others are constants. */
+/* Refuses a start that reads the inputs; any other is a constant. */
 static int32_t start_vjp(tier_edge *e, tier_record *r, const tier_vector *u_w,
                          tier_vector *inputs) {
+  int reads_inputs = 0;
   (void)u_w;
   (void)inputs;
-  for (size_t i = 0; i < e->lower->over.count && r->restarted; i++) {
-    const struct variable *v = &e->p->variables[e->lower->over.variables[i]];
-    const struct expr *init = v->declared->init;
-    if (init != NULL && init->kind != EXPR_NUMBER && init->kind != EXPR_NUMBERS &&
-        init->kind != EXPR_FIELD) {
-      return fail(TIER_E_UNSUPPORTED,
-                  "differentiating through the start of variable \"%s\" is not "
-                  "supported yet",
-                  v->declared->name);
-    }
+  for (size_t i = 0; i < e->upper->declared->through_count && r->restarted; i++) {
+    reads_inputs |= starts_from(e->p, e->lower, e->upper->declared->through[i].level);
+  }
+  if (r->restarted && (reads_inputs || starts_from(e->p, e->lower, e->upper->index))) {
+    return fail(TIER_E_UNSUPPORTED,
+                "differentiating through the start of level \"%s\" is not supported yet",
+                e->lower->declared->name);
   }
   return TIER_OK;
 }

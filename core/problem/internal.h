@@ -102,6 +102,11 @@ struct variable {
   int64_t size;   /* copies * copy_size */
   int owner;      /* level, or -1 */
   int64_t offset; /* in the owner's flat vector */
+  int *reads;     /* variables that its `init` reads */
+  size_t read_count;
+  int ready; /* declared */
+  int busy;  /* being declared: finds cycles */
+  int32_t failed;
   tier_vector *value;
   int64_t restarts; /* how often its initial value was drawn */
 };
@@ -118,6 +123,7 @@ struct span {
 
 enum input_kind {
   INPUT_TENSOR,   /* a tensor of a variable: `index`, `part` */
+  INPUT_COPIES,   /* all copies of a variable `per` a level: `index` */
   INPUT_FIELD,    /* a field of a data: `index`, `part` */
   INPUT_ROWS,     /* the row numbers drawn of a data: `index` */
   INPUT_KEY,      /* the random key */
@@ -151,6 +157,7 @@ struct memo {
 
 struct builder {
   struct problem *p;
+  struct arena *arena; /* of texts and outputs; dies with it */
   struct graph *g;
   const struct context *context;
   struct input *inputs;
@@ -179,7 +186,8 @@ struct suite {
   struct problem *p;
   struct level *level;
   struct context context;
-  int64_t batch; /* the override that it was made for, 0: the level's own */
+  int64_t batch;  /* the override that it was made for, 0: the level's own */
+  int32_t status; /* of building it; its failure was then reported */
   struct builder builder;
   tier_value *terms; /* averaged: scalars */
   size_t term_count;
@@ -234,7 +242,6 @@ struct level {
   struct instance *optimizer; /* NULL: none */
   struct stepper *stepper;
   const tier_loop_1 *loop;
-  struct state *loop_state;
   tier_vector *state, *state_next, *w_next, *update;
   int *children;
   size_t child_count;
@@ -288,7 +295,6 @@ struct tier_edge {
   const struct manifest_through *declared;
   struct instance *estimator;
   const tier_estimator_1 *api;
-  struct state *state; /* of the estimator itself */
   struct span inputs;
   struct placed *placed;
   size_t placed_count;
@@ -303,7 +309,6 @@ struct tier_edge {
   tier_record record;
   tier_vector *pulled; /* p: the result of pullback */
   int64_t pullbacks;
-  struct ledger solve_ledger;
 };
 
 struct cached_instance {
@@ -339,10 +344,9 @@ struct problem {
   struct level *top;
   struct instance *solver;
   const tier_solver_1 *solver_api;
-  struct state *solver_state;
   struct top *facade;
   int64_t steps, done;
-  const char *end;
+  char end[32];       /* why it ended, before its last step; "": it has not */
   tier_vector **kept; /* one a variable: tier_levels_1.keep */
   int64_t has_kept;
   uint64_t serial;
@@ -351,7 +355,17 @@ struct problem {
   double started;
   struct text warnings;
   int64_t stationarity_warnings;
-  struct kernel *measure_kernels;
 };
+
+/* Zeroed room for count x each elements; refuses sizes that no memory holds. large_free it. */
+static inline int32_t rows_alloc(int64_t count, int64_t each, size_t element, const char *what,
+                                 void **out) {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow((size_t)count, (size_t)each, &bytes) ||
+      __builtin_mul_overflow(bytes, element, &bytes)) {
+    bytes = SIZE_MAX;
+  }
+  return large_alloc(bytes, what, out);
+}
 
 #endif

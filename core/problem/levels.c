@@ -87,10 +87,16 @@ static int32_t build_optimizer(struct level *l) {
     if (!p->check_only) {
       l->state = vector_new(l->stepper->m);
       l->state_next = vector_new(l->stepper->m);
+      if (l->state == NULL || l->state_next == NULL) {
+        return fail(TIER_E_MEMORY, "no memory for the optimizer of level \"%s\"",
+                    l->declared->name);
+      }
     }
     return TIER_OK;
   }
-  if (l->child_count > 0 && l->declared->parent >= 0) {
+  int ignored = l->declared->parent < 0 && (p->m->solver->component->c.flags & TIER_NO_GRADIENT);
+  int lower = l->declared->parent >= 0 ? l->child_count > 0 : l->declared->through_count > 0;
+  if (lower && !ignored) {
     return fail(TIER_E_UNSUPPORTED,
                 "level \"%s\": a procedural optimizer (%s) over other levels is "
                 "not supported yet: use one that is a step, such as adam",
@@ -105,9 +111,12 @@ int32_t levels_build(struct problem *p) {
     struct level *l = &p->levels[i];
     struct suite *s = NULL;
     int32_t status = suites_get(l, 0, &s);
-    first = first < 0 ? first : status;
-    if (status < 0 && !p->check_only) {
-      return fail_at(&l->declared->place, status);
+    if (status < 0) {
+      status = problem_diagnose(p, &l->declared->place, status);
+      first = first < 0 ? first : status;
+    }
+    if (first < 0 && !p->check_only) {
+      return first;
     }
     status = build_optimizer(l);
     if (status < 0) {
@@ -174,23 +183,23 @@ void tape_free(tier_record *r) {
   large_free(r->states);
   large_free(r->gradients);
   r->iterates = r->states = r->gradients = NULL;
+  r->capacity = 0;
 }
 
 int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps) {
   size_t bytes = dtype_size(s->p->dtype);
+  int fits = r->capacity >= steps && r->stepper == s;
   r->length = 0;
   r->stepper = s;
   r->taping = 1;
-  if (r->capacity < steps || r->iterates == NULL) {
+  if (!fits) {
     tape_free(r);
+    TIER_TRY(rows_alloc(steps + 1, s->n, bytes, "the tape of iterates", &r->iterates));
+    TIER_TRY(rows_alloc(steps + 1, s->m, bytes, "the tape of states", &r->states));
+    TIER_TRY(rows_alloc(steps, s->n, bytes, "the tape of gradients", &r->gradients));
+    r->draws = memory_resize(r->draws, (size_t)steps, sizeof *r->draws);
+    r->level_steps = memory_resize(r->level_steps, (size_t)steps, sizeof *r->level_steps);
     r->capacity = steps;
-    size_t points = (size_t)steps + 1;
-    TIER_TRY(large_alloc(points * (size_t)s->n * bytes, "the tape of iterates", &r->iterates));
-    TIER_TRY(large_alloc(points * (size_t)s->m * bytes, "the tape of states", &r->states));
-    TIER_TRY(
-        large_alloc((size_t)steps * (size_t)s->n * bytes, "the tape of gradients", &r->gradients));
-    r->draws = memory_resize(r->draws, points, sizeof *r->draws);
-    r->level_steps = memory_resize(r->level_steps, points, sizeof *r->level_steps);
   }
   return TIER_OK;
 }
@@ -251,20 +260,6 @@ void level_reset(struct level *l) {
   }
 }
 
-static const char *first_bad_variable(const struct level *l, const tier_vector *v) {
-  for (size_t i = 0; i < l->over.count; i++) {
-    const struct variable *variable = &l->p->variables[l->over.variables[i]];
-    char *base = (char *)v->data + (size_t)l->over.offsets[i] * dtype_size(l->p->dtype);
-    tier_vector *part = vector_view(base, variable->size);
-    int finite = vector_interface.finite(part);
-    vector_free(part);
-    if (!finite) {
-      return variable->declared->name;
-    }
-  }
-  return "";
-}
-
 int32_t level_guard(struct level *l) {
   const struct manifest_guards *guards = &l->p->m->guards;
   const char *name = l->declared->name;
@@ -272,15 +267,17 @@ int32_t level_guard(struct level *l) {
   long long own = (long long)l->taken;
   if (!isfinite(l->value)) {
     return fail(TIER_E_NONFINITE,
-                "level \"%s\": objective \"%s\" is not finite at step %lld (top-level step %lld); "
-                "nothing was updated; try a smaller learning rate",
-                name, l->p->m->objectives[l->declared->objective].name, own, step);
+                "level \"%s\": objective \"%s\" is not finite at step %lld (top-level step %lld; "
+                "first gradient that is not: variable \"%s\"); nothing was updated; try a smaller "
+                "learning rate",
+                name, l->p->m->objectives[l->declared->objective].name, own, step,
+                span_first_bad(l->p, &l->over, l->gradient));
   }
   if (!isfinite(l->gradient_norm)) {
     return fail(TIER_E_NONFINITE,
                 "level \"%s\": the gradient of variable \"%s\" is not finite at step %lld "
                 "(top-level step %lld); nothing was updated",
-                name, first_bad_variable(l, l->gradient), own, step);
+                name, span_first_bad(l->p, &l->over, l->gradient), own, step);
   }
   if (fabs(l->value) > guards->divergence) {
     return fail(TIER_E_DIVERGED,
@@ -291,15 +288,16 @@ int32_t level_guard(struct level *l) {
   return TIER_OK;
 }
 
-static int32_t guard_update(struct level *l) {
-  vector_interface.copy(l->w_next, l->update);
-  vector_interface.axpy(-1.0, l->w, l->update);
+/* Checks the step from `w` to `w_next`. */
+static int32_t guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next) {
+  vector_interface.copy(w_next, l->update);
+  vector_interface.axpy(-1.0, w, l->update);
   double norm = vector_interface.norm(l->update);
   if (!isfinite(norm)) {
     return fail(TIER_E_NONFINITE,
                 "level \"%s\": the update of variable \"%s\" is not finite at step %lld (top-level "
                 "step %lld); nothing was updated",
-                l->declared->name, first_bad_variable(l, l->w_next), (long long)l->taken,
+                l->declared->name, span_first_bad(l->p, &l->over, w_next), (long long)l->taken,
                 (long long)l->p->done);
   }
   if (norm > l->p->m->guards.divergence) {
@@ -328,9 +326,12 @@ static int32_t objective_gradient(tier_objective *f, const tier_vector *w, doubl
   struct level *l = ((struct objective *)(void *)f)->l;
   struct point at = level_point(l);
   at.w = w->data;
-  return problem_interrupted()
-             ? fail(TIER_E_INTERRUPTED, "interrupted")
-             : suite_gradient(l->suites[0], &at, value, l->term_values, gradient, NULL);
+  if (problem_interrupted()) {
+    return fail(TIER_E_INTERRUPTED, "interrupted");
+  }
+  TIER_TRY(suite_gradient(l->suites[0], &at, value, l->term_values, gradient, NULL));
+  vector_interface.copy(gradient, l->gradient);
+  return TIER_OK;
 }
 
 static int32_t objective_value(tier_objective *f, const tier_vector *w, double *value) {
@@ -347,20 +348,31 @@ static const tier_objective_1 objective_interface = {
     .value = objective_value,
 };
 
+/* Runs on w itself; on a failure w is put back. */
 static int32_t run_loop(struct level *l, int64_t steps, double tolerance) {
   struct objective f = {.face = {&objective_interface}, .l = l};
   tier_loop_report report = {.struct_size = (uint32_t)sizeof report, .stop = "steps"};
+  vector_interface.copy(l->w, l->w_next);
   int32_t status = l->loop->run(l->optimizer->object, &f.face, l->optimizer->state, steps,
                                 tolerance, l->w, &report);
   if (status < 0) {
-    return error_context(status, "level \"%s\" (top-level step %lld)", l->declared->name,
-                         (long long)l->p->done);
+    status = error_context(status, "level \"%s\" (top-level step %lld)", l->declared->name,
+                           (long long)l->p->done);
+  } else {
+    l->value = report.value;
+    l->gradient_norm = report.gradient_norm;
+    l->stop = report.stop;
+    status = level_guard(l);
+  }
+  if (status == TIER_OK) {
+    status = guard_update(l, l->w_next, l->w);
+  }
+  if (status < 0) {
+    vector_interface.copy(l->w_next, l->w);
+    return status;
   }
   l->taken += report.iterations;
-  l->value = report.value;
-  l->gradient_norm = report.gradient_norm;
-  l->stop = report.stop;
-  return level_guard(l);
+  return TIER_OK;
 }
 
 int32_t level_update(struct level *l) {
@@ -376,7 +388,7 @@ int32_t level_update(struct level *l) {
   at.step_g = l->gradient->data;
   at.step_state = l->state->data;
   TIER_TRY(stepper_run(l->stepper, &at, l->w_next, l->state_next));
-  TIER_TRY(guard_update(l));
+  TIER_TRY(guard_update(l, l->w, l->w_next));
   vector_interface.copy(l->w_next, l->w);
   tier_vector *old = l->state;
   l->state = l->state_next;
@@ -426,8 +438,11 @@ static int32_t restart(struct level *l, int *restarted) {
   if (l->declared->warm_start != 1) {
     level_reset(l);
   }
-  for (size_t i = 0; i < l->over.count && !l->declared->warm_start && l->runs > 0; i++) {
-    TIER_TRY(variables_restart(l->p, l->over.variables[i]));
+  for (size_t i = 0; i < l->over.count && !l->declared->warm_start; i++) {
+    int index = l->over.variables[i];
+    if (l->runs > 0 || l->p->variables[index].read_count > 0) {
+      TIER_TRY(variables_restart(l->p, index)); /* the first run is at a fresh start already, */
+    } /* unless that start reads variables, which may have moved */
   }
   l->runs++;
   l->taken = 0;

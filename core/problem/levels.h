@@ -28,7 +28,7 @@ struct point level_point(const struct level *l);
 int32_t level_update(struct level *l);
 /* Checks value and gradient for NaN, infinity and divergence. */
 int32_t level_guard(struct level *l);
-/* States of optimizers as at the start. */
+/* The state of its optimizer as at the start. */
 void level_reset(struct level *l);
 
 /* Appends a step that is about to be taken: the level's w, gradient and draw, and the state. */

@@ -81,11 +81,11 @@ static int32_t run_values(struct builder *b, struct context *c, const tier_value
 /* ---- single expressions ---- */
 
 int32_t measures_evaluate(struct problem *p, const struct expr *e, struct evaluated *out) {
-  struct context c;
+  struct context c = {0};
   struct builder b = {0};
   struct meaning m = {.rows = -1};
-  TIER_TRY(context_all(p, &c));
   TIER_TRY(builder_new(p, &c, &b));
+  context_all(p, b.arena, &c);
   int32_t status = builder_value(&b, e, &m);
   if (status == TIER_OK) {
     status = run_values(&b, &c, &m.value, 1, out);
@@ -95,18 +95,31 @@ int32_t measures_evaluate(struct problem *p, const struct expr *e, struct evalua
   return status;
 }
 
-int32_t measures_shape(struct problem *p, const struct expr *e, int32_t *rank, int64_t *dims) {
-  struct context c;
+static void describe(const struct builder *b, const struct meaning *m, struct described *out) {
+  const struct value *v = graph_value(b->g, m->value);
+  int skip = m->rows >= 0;
+  out->type = v->type;
+  out->rows = m->rows;
+  out->rank = v->rank - skip;
+  memcpy(out->dims, v->dims + skip, (size_t)out->rank * sizeof *out->dims);
+  out->reads = arena_alloc(b->p->arena, (b->input_count + 1) * sizeof *out->reads);
+  for (size_t i = 0; i < b->input_count; i++) {
+    if (b->inputs[i].kind == INPUT_TENSOR || b->inputs[i].kind == INPUT_COPIES) {
+      out->reads[out->read_count++] = b->inputs[i].index;
+    }
+  }
+}
+
+int32_t measures_describe(struct problem *p, const struct expr *e, struct described *out) {
+  struct context c = {0};
   struct builder b = {0};
   struct meaning m = {.rows = -1};
-  TIER_TRY(context_all(p, &c));
+  *out = (struct described){.rows = -1};
   TIER_TRY(builder_new(p, &c, &b));
+  context_all(p, b.arena, &c);
   int32_t status = builder_value(&b, e, &m);
   if (status == TIER_OK) {
-    const struct value *v = graph_value(b.g, m.value);
-    int skip = m.rows >= 0;
-    *rank = v->rank - skip;
-    memcpy(dims, v->dims + skip, (size_t)*rank * sizeof *dims);
+    describe(&b, &m, out);
   }
   builder_free(&b);
   return status;
@@ -114,9 +127,11 @@ int32_t measures_shape(struct problem *p, const struct expr *e, int32_t *rank, i
 
 /* ---- measures ---- */
 
-static int32_t context_of_measure(struct problem *p, const struct manifest_measure *m,
-                                  struct context *c) {
-  TIER_TRY(context_all(p, c));
+/* A builder on all rows of what the measure is `on`. */
+static int32_t measure_builder(struct problem *p, const struct manifest_measure *m,
+                               struct context *c, struct builder *b) {
+  TIER_TRY(builder_new(p, c, b));
+  context_all(p, b->arena, c);
   for (size_t i = 0; i < m->on_count; i++) {
     c->data[m->on[i][0]].source = m->on[i][1];
   }
@@ -207,7 +222,7 @@ static size_t slot_values(const struct application *a) {
 static int32_t evaluate_slots(struct problem *p, const struct manifest_measure *m, int run,
                               struct arrays *arrays) {
   const struct application *a = m->application;
-  struct context c;
+  struct context c = {0};
   struct builder b = {0};
   size_t total = slot_values(a);
   size_t count = 0;
@@ -215,10 +230,7 @@ static int32_t evaluate_slots(struct problem *p, const struct manifest_measure *
   tier_value *values = memory_alloc(total, sizeof *values);
   *arrays = (struct arrays){.face = {&arrays_interface}, .application = a, .count = total};
   arrays->values = memory_alloc(total, sizeof *arrays->values);
-  int32_t status = context_of_measure(p, m, &c);
-  if (status == TIER_OK) {
-    status = builder_new(p, &c, &b);
-  }
+  int32_t status = measure_builder(p, m, &c, &b);
   if (status == TIER_OK) {
     status = build_slots(&b, a, meanings, &count);
   }
@@ -247,11 +259,10 @@ static void arrays_free(struct arrays *a) {
 /* The mean over rows of an expression that is one number a row. */
 static int32_t mean_of(struct problem *p, const struct manifest_measure *m, int run,
                        double *value) {
-  struct context c;
+  struct context c = {0};
   struct builder b = {0};
   tier_value term = 0;
-  TIER_TRY(context_of_measure(p, m, &c));
-  TIER_TRY(builder_new(p, &c, &b));
+  TIER_TRY(measure_builder(p, m, &c, &b));
   int32_t status = builder_term(&b, m->expr, &term);
   struct evaluated e = {0};
   if (status == TIER_OK && run) {

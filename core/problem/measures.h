@@ -17,8 +17,15 @@ void evaluated_free(struct evaluated *e);
 
 /* The value of an expression at the present state, on all rows of the data it reads. */
 int32_t measures_evaluate(struct problem *p, const struct expr *e, struct evaluated *out);
-/* Its shape only (the row axis left out). */
-int32_t measures_shape(struct problem *p, const struct expr *e, int32_t *rank, int64_t *dims);
+/* What an expression is, without evaluating it. */
+struct described {
+  int32_t type, rank;
+  int64_t dims[TIER_MAX_RANK]; /* of one row */
+  int rows;                    /* data, or -1 */
+  int *reads;                  /* variables, in the problem's arena */
+  size_t read_count;
+};
+int32_t measures_describe(struct problem *p, const struct expr *e, struct described *out);
 /* Builds all metrics and outputs without running them: for checks. */
 int32_t measures_check(struct problem *p);
 

@@ -160,7 +160,7 @@ static int32_t make(struct problem *p) {
   TIER_TRY(status);
   TIER_TRY(hash_files(p));
   TIER_TRY(levels_prepare(p));
-  TIER_TRY(variables_initialize(p));
+  TIER_TRY(variables_initialize(p, -1));
   return build_solver(p);
 }
 
@@ -279,7 +279,7 @@ static const char *budget_reached(const struct problem *p) {
 }
 
 const char *problem_end(const struct problem *p) {
-  if (p->end != NULL) {
+  if (p->end[0] != '\0') {
     return p->end;
   }
   if (p->steps >= 0 && p->done >= p->steps) {
@@ -344,13 +344,14 @@ void problem_numbers(const struct problem *p, number_callback number, void *cont
     for (size_t t = 0; t < l->suites[0]->term_count && l->suites[0]->term_count > 1; t++) {
       say(number, context, l->term_values[t], "%s.loss.%zu", name, t);
     }
-    if (!(p->solver->component->c.flags & TIER_NO_GRADIENT) || l != p->top) {
+    int gradient = l != p->top || !(p->solver->component->c.flags & TIER_NO_GRADIENT);
+    if (gradient) {
       say(number, context, l->gradient_norm, "%s.gradient_norm", name);
     }
     if (l != p->top) {
       say(number, context, (double)l->taken, "%s.steps", name);
     }
-    if (l->edge_count > 0) {
+    if (l->edge_count > 0 && gradient) {
       say_reports(l, number, context);
     }
   }

@@ -71,9 +71,9 @@ double problem_pullback_seconds(const struct problem *p);
 
 /* Everything that a step reads or writes, as a file (core/base/archive.h). */
 int32_t problem_save(struct problem *p, const char *path);
-/* Refuses a file of another problem, naming the array that differs. With `convert`, a state saved
- * in f32 loads into f64 (compare's reference), and what belongs to the top level's estimators
- * (which may be others) is left as it is. */
+/* Refuses a file of another problem, naming the array that differs; the problem is of no use then.
+ * With `convert`, a state saved in f32 loads into f64 (compare's reference), and the arrays of the
+ * top level's estimators (which may be others) are left as they are. */
 int32_t problem_load(struct problem *p, const char *path, int convert);
 
 /* ---- one hypergradient at the present state, for comparisons ---- */

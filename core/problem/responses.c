@@ -24,24 +24,35 @@ double now_seconds(void) {
 /* Without a tolerance of its own, a lower level counts as solved below this gradient norm. */
 #define STATIONARY 1e-3
 
+enum { OFF, WARN, STOP, SOLVE }; /* guards.stationarity, as the manifest numbers it */
+
+/* What of the gradient is left at w. A step knows the one before it only, unless it was not taken.
+ */
+static int32_t find_gradient_norm(struct level *l) {
+  if (l->loop != NULL || strcmp(l->stop, "tolerance") == 0) {
+    return TIER_OK;
+  }
+  TIER_TRY(level_gradient(l));
+  return level_guard(l);
+}
+
 static int32_t stationarity(tier_edge *e) {
   struct level *l = e->lower;
   struct problem *p = e->p;
   int mode = p->m->guards.stationarity;
   double tolerance = l->declared->tolerance > 0 ? l->declared->tolerance : STATIONARY;
-  if (mode == 0 || !(e->estimator->component->c.flags & TIER_IMPLICIT)) {
+  if (mode == OFF || !(e->estimator->component->c.flags & TIER_IMPLICIT)) {
     return TIER_OK;
   }
-  if (l->loop == NULL) { /* the norm known is that before the last update */
-    TIER_TRY(level_gradient(l));
-  }
-  if (mode == 3 && l->declared->tolerance > 0 && l->gradient_norm > tolerance) {
+  TIER_TRY(find_gradient_norm(l));
+  if (mode == SOLVE && l->declared->tolerance > 0 && l->gradient_norm > tolerance) {
     TIER_TRY(level_continue(l, 10 * l->steps, tolerance, NULL));
+    TIER_TRY(find_gradient_norm(l));
   }
   if (l->gradient_norm <= tolerance) {
     return TIER_OK;
   }
-  if (mode == 2) {
+  if (mode == STOP) {
     return fail(TIER_E_REFUSED,
                 "level \"%s\" is not solved: its gradient's norm is %g, above %g, so an implicit "
                 "hypergradient is wrong; more steps, or guards.stationarity",
@@ -117,11 +128,11 @@ static int32_t pull_edge(struct level *l, tier_edge *e) {
     return fail_at(&e->declared->place, status);
   }
   if (!vector_interface.finite(e->pulled)) {
-    (void)fail(
-        TIER_E_NONFINITE,
-        "the pullback through level \"%s\" is not finite at top-level step %lld; nothing was "
-        "updated",
-        e->lower->declared->name, (long long)l->p->done);
+    (void)fail(TIER_E_NONFINITE,
+               "the pullback through level \"%s\" to variable \"%s\" is not finite at top-level "
+               "step %lld; nothing was updated",
+               e->lower->declared->name, span_first_bad(e->p, &e->inputs, e->pulled),
+               (long long)l->p->done);
     return fail_at(&e->declared->place, TIER_E_NONFINITE);
   }
   distribute(l, e);

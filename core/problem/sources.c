@@ -48,6 +48,10 @@ static int32_t describe(struct problem *p, struct held_data *held, int index) {
     }
   }
   held->rows = held->data->rows;
+  if (held->rows > INT32_MAX) {
+    return fail(TIER_E_UNSUPPORTED, "data \"%s\" has %lld rows; more than %d are not supported yet",
+                held->declared->name, (long long)held->rows, INT32_MAX);
+  }
   if (held->rows == TIER_ROWS_UNKNOWN) {
     held->rows = STAND_IN_ROWS + 2 * index;
     held->rows_unknown = 1;
@@ -123,7 +127,7 @@ int32_t sources_hold(struct problem *p, struct held_data *held, int field) {
     return TIER_OK;
   }
   size_t row_bytes = (size_t)f->row_size * f->element_bytes;
-  TIER_TRY(large_alloc((size_t)held->rows * row_bytes, held->declared->name, &f->values));
+  TIER_TRY(rows_alloc(held->rows, f->row_size, f->element_bytes, held->declared->name, &f->values));
   int64_t rows[ROWS_AT_ONCE];
   for (int64_t first = 0; first < held->rows; first += ROWS_AT_ONCE) {
     int64_t count = held->rows - first < ROWS_AT_ONCE ? held->rows - first : ROWS_AT_ONCE;

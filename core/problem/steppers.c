@@ -144,6 +144,24 @@ static int32_t check_output(const struct stepper *s, tier_value v, int64_t size,
   return TIER_OK;
 }
 
+/* A step is run without rows at hand, and its derivatives by w are those through w and g alone. */
+static int32_t check_reads(const struct stepper *s) {
+  for (size_t i = 0; i < s->builder.input_count; i++) {
+    const struct input *in = &s->builder.inputs[i];
+    if (in->kind == INPUT_FIELD || in->kind == INPUT_ROWS || in->kind == INPUT_KEY) {
+      return fail(TIER_E_UNSUPPORTED,
+                  "a hyperparameter of %s that reads data or random numbers is not supported yet",
+                  s->application->component->c.id);
+    }
+    if (in->kind == INPUT_TENSOR && s->p->variables[in->index].owner == s->level->index) {
+      return fail(TIER_E_UNSUPPORTED,
+                  "a hyperparameter of %s that reads \"%s\", which it steps, is not supported yet",
+                  s->application->component->c.id, s->p->variables[in->index].declared->name);
+    }
+  }
+  return builder_check_copies(&s->builder);
+}
+
 static int32_t build(struct stepper *s) {
   struct builder *b = &s->builder;
   struct step_build face = {.face = {&build_interface, &b->g->face}, .s = s};
@@ -164,6 +182,7 @@ static int32_t build(struct stepper *s) {
   TIER_TRY(face.status);
   TIER_TRY(status);
   TIER_TRY(graph_status(b->g));
+  TIER_TRY(check_reads(s));
   TIER_TRY(check_output(s, s->w_next, s->n, "w"));
   for (size_t i = 0; i < s->state_count; i++) {
     TIER_TRY(check_output(s, s->states[i].output, s->states[i].size, s->states[i].name));
@@ -189,7 +208,7 @@ int32_t stepper_new(struct level *l, const struct instance *i, const struct appl
     struct state_declaration d = {.face = {&states_interface}, .s = s};
     TIER_TRY(s->api->states(i->object, &d.face));
   }
-  TIER_TRY(context_all(l->p, &s->context));
+  context_all(l->p, l->p->arena, &s->context);
   TIER_TRY(builder_new(l->p, &s->context, &s->builder));
   int32_t status = build(s);
   return status < 0 ? fail_at(&a->place, status) : TIER_OK;

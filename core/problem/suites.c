@@ -91,15 +91,16 @@ static const void *resolve(const struct problem *p, const struct input *in,
   switch (in->kind) {
     case INPUT_TENSOR: {
       const struct variable *v = &p->variables[in->index];
-      int64_t offset = v->tensors[in->part].offset;
-      if (v->declared->per_level >= 0) {
-        offset += b->level_step * v->copy_size;
-      }
+      int level = at->level != NULL ? at->level->index : -1;
+      int64_t copy = variable_copy(p, v, level, b->level_step);
+      int64_t offset = v->tensors[in->part].offset + copy * v->copy_size;
       if (at->level != NULL && at->w != NULL && v->owner == at->level->index) {
         return elements(p, at->w, v->offset + offset);
       }
       return elements(p, v->value->data, offset);
     }
+    case INPUT_COPIES:
+      return p->variables[in->index].value->data;
     case INPUT_FIELD:
       return b->data[in->index].fields[in->part];
     case INPUT_ROWS:
@@ -157,18 +158,26 @@ void placed_inputs(struct builder *b, const struct placed *placed, size_t count,
   }
 }
 
-void *placed_address(const struct problem *p, const struct placed *placed, const void *flat,
-                     int64_t level_step) {
-  const struct variable *v = &p->variables[placed->variable];
-  int64_t copy = v->declared->per_level >= 0 ? level_step : 0;
-  return (char *)(uintptr_t)elements(p, flat, placed->offset + copy * v->copy_size);
+void placed_addresses(const struct level *l, int64_t level_step, const struct placed *placed,
+                      size_t count, const void *flat, void **out) {
+  for (size_t i = 0; i < count; i++) {
+    const struct variable *v = &l->p->variables[placed[i].variable];
+    int64_t copy = variable_copy(l->p, v, l->index, level_step);
+    out[i] = (char *)(uintptr_t)elements(l->p, flat, placed[i].offset + copy * v->copy_size);
+  }
 }
 
-void placed_addresses(const struct problem *p, const struct placed *placed, size_t count,
-                      const void *flat, int64_t level_step, void **out) {
-  for (size_t i = 0; i < count; i++) {
-    out[i] = placed_address(p, &placed[i], flat, level_step);
+int32_t builder_check_copies(const struct builder *b) {
+  for (size_t i = 0; i < b->input_count; i++) {
+    const struct input *in = &b->inputs[i];
+    if (in->kind == INPUT_COPIES && b->p->variables[in->index].owner >= 0) {
+      return fail(TIER_E_UNSUPPORTED,
+                  "\"%s.all\" where its derivative is needed is not supported yet: "
+                  "read it in metrics and outputs",
+                  b->p->variables[in->index].declared->name);
+    }
   }
+  return TIER_OK;
 }
 
 /* ---- suites ---- */
@@ -210,12 +219,23 @@ static int64_t count_rows(const struct suite *s) {
   return total;
 }
 
+static int32_t build_suite(struct suite *s) {
+  TIER_TRY(context_of_level(s->p, s->level->declared, s->batch, &s->context));
+  TIER_TRY(builder_new(s->p, &s->context, &s->builder));
+  TIER_TRY(build_terms(s));
+  TIER_TRY(context_check(s->p, &s->builder));
+  TIER_TRY(builder_check_copies(&s->builder));
+  s->sample_rows = count_rows(s);
+  s->term_values = memory_alloc(s->term_count, sizeof(double));
+  return TIER_OK;
+}
+
 int32_t suites_get(struct level *l, int64_t batch, struct suite **out) {
   struct problem *p = l->p;
   for (size_t i = 0; i < l->suite_count; i++) {
     if (l->suites[i]->batch == batch) {
       *out = l->suites[i];
-      return TIER_OK;
+      return l->suites[i]->status;
     }
   }
   struct suite *s = memory_alloc(1, sizeof *s);
@@ -223,13 +243,9 @@ int32_t suites_get(struct level *l, int64_t batch, struct suite **out) {
   s->level = l;
   s->batch = batch;
   array_push(l->suites, l->suite_count, l->suite_capacity, s);
-  TIER_TRY(context_of_level(p, l->declared, batch, &s->context));
-  TIER_TRY(builder_new(p, &s->context, &s->builder));
-  TIER_TRY(build_terms(s));
-  s->sample_rows = count_rows(s);
-  s->term_values = memory_alloc(s->term_count, sizeof(double));
+  s->status = build_suite(s);
   *out = s;
-  return TIER_OK;
+  return s->status;
 }
 
 void suite_free(struct suite *s) {
@@ -342,10 +358,10 @@ int32_t suite_gradient(struct suite *s, const struct point *at, double *value, d
   for (size_t i = 0; i < s->term_count; i++) {
     outputs[i] = scalar_address(s->p, s->term_values, i);
   }
-  placed_addresses(s->p, l->placed, l->placed_count, gradient->data, step, outputs + s->term_count);
+  placed_addresses(l, step, l->placed, l->placed_count, gradient->data, outputs + s->term_count);
   vector_interface.fill(gradient, 0);
   if (more > 0) {
-    placed_addresses(s->p, l->responding_placed, more, responding->data, step,
+    placed_addresses(l, step, l->responding_placed, more, responding->data,
                      outputs + s->term_count + l->placed_count);
     vector_interface.fill(responding, 0);
   }

@@ -52,10 +52,11 @@ int32_t suite_derivatives(struct suite *s, tier_value y, const struct placed *pl
 /* Inputs of the tensors' shapes, for vectors v; their pointers into flat vectors. */
 void placed_inputs(struct builder *b, const struct placed *placed, size_t count, const char *name,
                    tier_value *out);
-/* The address of a tensor (of the copy in play) in a flat vector. */
-void *placed_address(const struct problem *p, const struct placed *placed, const void *flat,
-                     int64_t level_step);
-void placed_addresses(const struct problem *p, const struct placed *placed, size_t count,
-                      const void *flat, int64_t level_step, void **out);
+/* The addresses of tensors (of the copies in play at a level's step) in a flat vector. */
+void placed_addresses(const struct level *l, int64_t level_step, const struct placed *placed,
+                      size_t count, const void *flat, void **out);
+/* Fails where a builder whose derivatives are taken reads every copy of a variable that is moved.
+ */
+int32_t builder_check_copies(const struct builder *b);
 
 #endif

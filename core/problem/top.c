@@ -1,6 +1,6 @@
 #include "problem/top.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -57,30 +57,19 @@ static int32_t update(tier_levels *l) {
   struct problem *p = problem_of(l);
   struct level *top = p->top;
   if (top->loop == NULL && top->gradient_norm < top->declared->tolerance) {
-    p->end = "tolerance";
+    (void)snprintf(p->end, sizeof p->end, "tolerance");
     return TIER_OK;
-  }
-  if (top->loop != NULL && top->edge_count > 0) {
-    return fail(TIER_E_UNSUPPORTED,
-                "level \"%s\": a procedural optimizer over a hypergradient is "
-                "not supported yet: use one that is a step, such as adam",
-                top->declared->name);
   }
   TIER_TRY(level_update(top));
   if (top->loop != NULL && strcmp(top->stop, "steps") != 0) {
-    p->end = top->stop;
+    (void)snprintf(p->end, sizeof p->end, "%s", top->stop);
   }
   return TIER_OK;
 }
 
 static int32_t restart(tier_levels *l) {
   struct problem *p = problem_of(l);
-  for (size_t i = 0; i < p->m->variable_count; i++) {
-    if (p->variables[i].owner != p->top->index) {
-      p->variables[i].restarts = 0;
-      TIER_TRY(variables_restart(p, (int)i));
-    }
-  }
+  TIER_TRY(variables_initialize(p, p->top->index));
   for (size_t i = 0; i < p->m->level_count; i++) {
     level_reset(&p->levels[i]);
     if (&p->levels[i] != p->top) {
@@ -94,12 +83,7 @@ static int32_t restart(tier_levels *l) {
 static int32_t keep(tier_levels *l) {
   struct problem *p = problem_of(l);
   for (size_t i = 0; i < p->m->variable_count; i++) {
-    if (p->kept[i] == NULL) {
-      p->kept[i] = vector_new(p->variables[i].size);
-    }
-    if (p->kept[i] == NULL) {
-      return fail(TIER_E_MEMORY, "no memory to keep variable \"%s\"", p->m->variables[i].name);
-    }
+    TIER_TRY(variables_room_to_keep(p, i));
     vector_interface.copy(p->variables[i].value, p->kept[i]);
   }
   p->has_kept = 1;
