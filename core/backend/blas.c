@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -91,19 +92,21 @@ int32_t blas_check_kernels(const char *name, int level) {
               name, level == CPU_AVX2 ? "Haswell" : "Prescott");
 }
 
-/* Sets what the library reads from the environment when it is loaded. One thread a call: chunks
- * are ours. Debian 12's OpenBLAS does not know newer CPUs and then takes kernels of 2004. */
-static int32_t choose_kernels(void) {
+/* What the library reads from the environment when it is loaded. One thread a call: chunks are
+ * ours. Debian 12's OpenBLAS does not know newer CPUs and then takes kernels of 2004. */
+static int32_t choose_kernels(const char **kernels) {
   const char *wanted = getenv("OPENBLAS_CORETYPE");
   int level = cpu_level();
+  *kernels = NULL;
   if (wanted != NULL) {
     TIER_TRY(blas_check_kernels(wanted, level));
+    facts.chosen_by = "user";
+  } else if (level == CPU_PLAIN) {
+    facts.chosen_by = "library";
+  } else {
+    facts.chosen_by = "tier";
+    *kernels = level == CPU_AVX512 ? "SkylakeX" : "Haswell";
   }
-  facts.chosen_by = wanted != NULL ? "user" : level == CPU_PLAIN ? "library" : "tier";
-  if (wanted == NULL && level != CPU_PLAIN) {
-    (void)setenv("OPENBLAS_CORETYPE", level == CPU_AVX512 ? "SkylakeX" : "Haswell", 1);
-  }
-  (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
   return TIER_OK;
 }
 
@@ -154,10 +157,30 @@ static void ask_library(void *handle) {
   }
 }
 
-static int32_t load(void) {
-  TIER_TRY(choose_kernels());
-  tried = 1;
+/* Loads with the environment that we want, and puts back what was there: child processes choose
+ * for themselves. */
+static void *open_with(const char *kernels) {
+  static const char *const count = "OPENBLAS_NUM_THREADS";
+  static const char *const type = "OPENBLAS_CORETYPE";
+  char *before = getenv(count) != NULL ? memory_copy_text(getenv(count)) : NULL;
+  (void)setenv(count, "1", 1);
+  if (kernels != NULL) {
+    (void)setenv(type, kernels, 1);
+  }
   void *handle = open_library();
+  if (kernels != NULL) {
+    (void)unsetenv(type);
+  }
+  (void)(before != NULL ? setenv(count, before, 1) : unsetenv(count));
+  free(before);
+  return handle;
+}
+
+static int32_t load(void) {
+  const char *kernels = NULL;
+  TIER_TRY(choose_kernels(&kernels));
+  tried = 1;
+  void *handle = open_with(kernels);
   if (handle != NULL) {
     find_functions(handle);
   }

@@ -337,6 +337,53 @@ static tier_value with_itself(struct pool *p, tier_value x) {
   return pick(p, 2) ? tier_subtract(g, x, moved) : tier_add(g, tier_negate(g, moved), x);
 }
 
+/* What single rules of the compiler look for, on x brought to three axes. */
+static tier_value pattern(struct pool *p, tier_value x) {
+  static const int64_t dims[3] = {2, 3, 4};
+  tier_graph *g = p->g;
+  int64_t order[3];
+  x = adapt(p, x, tier_fill(g, 0.0, dims, 3));
+  switch (pick(p, 4)) {
+    case 0: /* permuted twice */
+      random_permutation(p->stream, 1 + p->drawn++, 3, order);
+      x = tier_permute(g, x, order, 3);
+      random_permutation(p->stream, 1 + p->drawn++, 3, order);
+      return tier_permute(g, x, order, 3);
+    case 1: { /* padded along one axis, and sliced along one */
+      int32_t axis = pick(p, 3);
+      int64_t pad[9] = {0};
+      pad[axis] = pick(p, 4);
+      pad[3 + axis] = pick(p, 4);
+      x = tier_emit(g, TIER_OP_PAD, &x, 1, pad, 9);
+      axis = pick(p, 4) > 0 ? axis : pick(p, 3);
+      int64_t size = tier_dim(g, x, axis);
+      int64_t start = pick(p, (int)size);
+      return tier_slice_axis(g, x, axis, start, start + 1 + pick(p, (int)(size - start)));
+    }
+    case 2: { /* a sum of products with a factor that is repeated along some axes */
+      int64_t axes[3];
+      int64_t small[3];
+      uint32_t count = 0;
+      for (int i = 0; i < 3; i++) {
+        small[i] = pick(p, 2) ? dims[i] : 1;
+        if (pick(p, 2)) {
+          axes[count++] = i;
+        }
+      }
+      tier_value factor = adapt(p, any(p), tier_fill(g, 0.0, small, 3));
+      factor = tier_broadcast(g, factor, dims, 3);
+      return tier_sum_axes(g, tier_multiply(g, factor, x), axes, count);
+    }
+    default: { /* a stack of matrices with its axes in any order, in a product */
+      random_permutation(p->stream, 1 + p->drawn++, 3, order);
+      x = tier_permute(g, x, order, 3);
+      int64_t to[3] = {tier_dim(g, x, 0), tier_dim(g, x, 2), 2};
+      tier_value b = adapt(p, any(p), tier_fill(g, 0.0, to, 3));
+      return tier_matmul(g, x, b);
+    }
+  }
+}
+
 /* What happened to the numbers: inputs moved about, sums of them, or anything. */
 enum growth { EXACT, LINEAR, WILD };
 
@@ -344,7 +391,7 @@ static tier_value grow(struct pool *p, enum growth *growth) {
   tier_graph *g = p->g;
   tier_value x = any(p);
   *growth = WILD;
-  switch (pick(p, 20)) {
+  switch (pick(p, 22)) {
     case 0:
     case 1:
       return unary(p, x);
@@ -382,6 +429,9 @@ static tier_value grow(struct pool *p, enum growth *growth) {
       return image(p, x);
     case 18:
       return source(p);
+    case 19:
+    case 20:
+      return tier_size(g, x) > 0 ? pattern(p, x) : x;
     default:
       *growth = LINEAR;
       return pick(p, 2) ? tier_stop_gradient(g, x) : tier_cast(g, x, TIER_REAL);

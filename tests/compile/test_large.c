@@ -268,6 +268,32 @@ static void a_transpose(void **state) {
 
 /* ---- ties and NaNs ---- */
 
+static void a_tie_goes_to_the_first_operand(void **state) {
+  static const char *const backends[] = {"reference", "cpu"};
+  static const int64_t two = 2;
+  static const double x[2] = {0.0, -0.0};
+  static const double y[2] = {-0.0, 0.0};
+  (void)state;
+  for (int b = 0; b < 2; b++) {
+    struct graph *graph = graph_new();
+    tier_graph *g = &graph->face;
+    tier_value in[2] = {graph_input(graph, TIER_REAL, &two, 1, "x"),
+                        graph_input(graph, TIER_REAL, &two, 1, "y")};
+    tier_value outputs[2] = {tier_maximum(g, in[0], in[1]), tier_minimum(g, in[0], in[1])};
+    struct program_options options = {.dtype = DTYPE_F64, .backend = backend_find(backends[b])};
+    struct program *p = NULL;
+    const void *fast[2] = {x, y};
+    double results[2][2];
+    void *out[2] = {results[0], results[1]};
+    assert_int_equal(program_compile(graph, &options, NULL, 0, in, 2, outputs, 2, &p), 0);
+    assert_int_equal(program_apply(p, fast, out), 0);
+    assert_memory_equal(results[0], x, sizeof x);
+    assert_memory_equal(results[1], x, sizeof x);
+    program_free(p);
+    graph_free(graph);
+  }
+}
+
 static void ties_and_nans(void **state) {
   static const char *const backends[] = {"reference", "cpu"};
   static const int64_t dims[2] = {4, 5};
@@ -316,9 +342,13 @@ static void ties_and_nans(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(products),      cmocka_unit_test(sums),
-      cmocka_unit_test(sums_of_views), cmocka_unit_test(permuted_copies),
-      cmocka_unit_test(a_transpose),   cmocka_unit_test(ties_and_nans),
+      cmocka_unit_test(products),
+      cmocka_unit_test(sums),
+      cmocka_unit_test(sums_of_views),
+      cmocka_unit_test(permuted_copies),
+      cmocka_unit_test(a_transpose),
+      cmocka_unit_test(ties_and_nans),
+      cmocka_unit_test(a_tie_goes_to_the_first_operand),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void each_chunk_runs_once(void **state) {
     struct threads *t = NULL;
     assert_int_equal(threads_new(count, &t), 0);
     assert_int_equal(threads_count(t), count);
-    for (int repeat = 0; repeat < 20; repeat++) {
+    for (int repeat = 0; repeat < 60; repeat++) {
       memset(runs, 0, sizeof runs);
       threads_run(t, CHUNKS, count_run, t);
       for (int i = 0; i < CHUNKS; i++) {
