@@ -177,10 +177,8 @@ static void ridge_damped(void **state) {
 
 /* ---- unroll truncated at K equals neumann with K terms, at a converged point ---- */
 
-static double one_hypergradient(const char *inner, const char *format, int k) {
+static double one_hypergradient(const char *inner, const char *estimator) {
   struct harness h;
-  char estimator[256];
-  (void)snprintf(estimator, sizeof estimator, format, k);
   harness_open(&h, RIDGE, inner, estimator);
   struct problem_estimate e = harness_estimate(&h);
   double value = e.hypergradient[0];
@@ -192,9 +190,12 @@ static double one_hypergradient(const char *inner, const char *format, int k) {
 static void truncated_unroll_is_neumann(void **state) {
   (void)state;
   for (int k = 1; k <= 100; k = k < 10 ? k + 1 : k + 45) {
-    double unrolled = one_hypergradient(
-        SOLVED, "{\"unroll\": {\"truncate\": %d, \"step\": {\"sgd\": {\"lr\": 0.1}}}}", k);
-    double neumann = one_hypergradient(SOLVED, "{\"neumann\": {\"terms\": %d, \"lr\": 0.1}}", k);
+    char estimator[256];
+    (void)snprintf(estimator, sizeof estimator,
+                   "{\"unroll\": {\"truncate\": %d, \"step\": {\"sgd\": {\"lr\": 0.1}}}}", k);
+    double unrolled = one_hypergradient(SOLVED, estimator);
+    (void)snprintf(estimator, sizeof estimator, "{\"neumann\": {\"terms\": %d, \"lr\": 0.1}}", k);
+    double neumann = one_hypergradient(SOLVED, estimator);
     if (!(fabs(unrolled - neumann) <= 1e-12)) {
       fail_test("K = %d: unroll %.17g, neumann %.17g", k, unrolled, neumann);
     }
@@ -205,9 +206,9 @@ static void truncated_unroll_is_neumann(void **state) {
 static void one_step_is_unroll_of_one(void **state) {
   (void)state;
   double exact = one_hypergradient(
-      SOLVED, "{\"unroll\": {\"truncate\": %d, \"step\": {\"sgd\": {\"lr\": 0.1}}}}", 1);
+      SOLVED, "{\"unroll\": {\"truncate\": 1, \"step\": {\"sgd\": {\"lr\": 0.1}}}}");
   double difference =
-      one_hypergradient(SOLVED, "{\"one-step\": {\"step\": {\"sgd\": {\"lr\": 0.%d}}}}", 1);
+      one_hypergradient(SOLVED, "{\"one-step\": {\"step\": {\"sgd\": {\"lr\": 0.1}}}}");
   assert_true(fabs(exact - difference) <= 1e-8 * fabs(exact));
 }
 
