@@ -47,28 +47,35 @@ const char *text_get(const struct text *t) {
   return t->data != NULL ? t->data : "";
 }
 
-/* Levenshtein's distance by rows; names longer than 63 bytes are never near. */
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+/* The number of letters to insert, remove, replace or swap with their neighbour (optimal string
+ * alignment), by rows; names longer than 63 bytes are never near. */
 static size_t edit_distance(const char *a, const char *b) {
-  size_t row[64];
+  size_t rows[3][64]; /* of i - 2, i - 1 and i, in turn */
   size_t m = strlen(a);
   size_t n = strlen(b);
   if (m > 63 || n > 63) {
     return SIZE_MAX;
   }
   for (size_t j = 0; j <= n; j++) {
-    row[j] = j;
+    rows[0][j] = j;
   }
   for (size_t i = 1; i <= m; i++) {
-    size_t diagonal = row[0];
+    size_t *row = rows[i % 3];
+    const size_t *above = rows[(i + 2) % 3];
+    const size_t *two_above = rows[(i + 1) % 3];
     row[0] = i;
     for (size_t j = 1; j <= n; j++) {
-      size_t best = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      best = row[j] + 1 < best ? row[j] + 1 : best;
-      row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+      row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = least(row[j], two_above[j - 2] + 1);
+      }
     }
   }
-  return row[n];
+  return rows[m % 3][n];
 }
 
 int64_t text_nearest(const char *name, const char *const *candidates, size_t count) {

@@ -112,6 +112,7 @@ static void the_nearest_name_is_near_enough(void **state) {
   assert_int_equal(text_nearest("bta1", names, 4), 0);
   assert_int_equal(text_nearest("cross-etropy", names, 4), 2);
   assert_int_equal(text_nearest("ler", names, 4), 3);
+  assert_int_equal(text_nearest("rl", names, 4), 3); /* two letters swapped */
   assert_int_equal(text_nearest("optimizer", names, 4), -1);
   assert_int_equal(text_nearest("x", names, 0), -1);
 }
