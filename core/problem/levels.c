@@ -266,12 +266,14 @@ int32_t level_guard(struct level *l) {
   long long step = (long long)l->p->done;
   long long own = (long long)l->taken;
   if (!isfinite(l->value)) {
-    return fail(TIER_E_NONFINITE,
-                "level \"%s\": objective \"%s\" is not finite at step %lld (top-level step %lld; "
-                "first gradient that is not: variable \"%s\"); nothing was updated; try a smaller "
-                "learning rate",
-                name, l->p->m->objectives[l->declared->objective].name, own, step,
-                span_first_bad(l->p, &l->over, l->gradient));
+    const char *bad = span_first_bad(l->p, &l->over, l->gradient);
+    return fail(
+        TIER_E_NONFINITE,
+        "level \"%s\": objective \"%s\" is not finite at step %lld (top-level step %lld)%s%s%s;"
+        " nothing was updated; try a smaller learning rate",
+        name, l->p->m->objectives[l->declared->objective].name, own, step,
+        bad[0] != '\0' ? ", nor is its gradient by variable \"" : "", bad,
+        bad[0] != '\0' ? "\"" : "");
   }
   if (!isfinite(l->gradient_norm)) {
     return fail(TIER_E_NONFINITE,
