@@ -13,6 +13,8 @@
 #include <string.h>
 #include <tier/dataset.h>
 
+#include "regular.h"
+
 #define IGNORED (-1)
 #define IS_X (-2)
 
@@ -72,6 +74,7 @@ bad(const struct reader *r, int64_t column, const char *format, ...) {
 
 static int32_t start(const struct csv *d, struct reader *r) {
   *r = (struct reader){.d = d};
+  TIER_TRY(regular_file(d->host, d->path));
   r->file = fopen(d->path, "rb");
   if (r->file == NULL) {
     return tier_failf(d->host, errno == ENOENT ? TIER_E_MISSING : TIER_E_IO, "cannot open %s: %s",

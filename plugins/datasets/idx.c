@@ -12,6 +12,8 @@
 #include <tier/dataset.h>
 #include <zlib.h>
 
+#include "regular.h"
+
 #define TYPE_BYTE 0x08
 #define TYPE_SHORT 0x0B
 #define LARGEST_FILE INT64_C(0x1000000000) /* elements: 64 GiB; more is a broken header */
@@ -36,6 +38,8 @@ struct header {
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static int32_t open_file(const tier_host *host, const char *path, gzFile *file) {
+  *file = NULL;
+  TIER_TRY(regular_file(host, path));
   errno = 0;
   *file = gzopen(path, "rb");
   if (*file == NULL) {

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <tier/dataset.h>
 
+#include "regular.h"
+
 #define LARGEST_HEADER 65536
 
 /* One file. */
@@ -227,6 +229,8 @@ static int32_t read_text(struct array *a, FILE *file, char *header) {
 }
 
 static int32_t open_file(const struct array *a, FILE **file) {
+  *file = NULL;
+  TIER_TRY(regular_file(a->host, a->path));
   *file = fopen(a->path, "rb");
   if (*file == NULL) {
     return tier_failf(a->host, errno == ENOENT ? TIER_E_MISSING : TIER_E_IO, "cannot open %s: %s",

@@ -1,6 +1,7 @@
 /* csv: headers, targets, quotes, separators; errors with file:line:column. */
 #include <locale.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "harness.h"
@@ -175,7 +176,24 @@ static void files_that_are_no_text(void **state) {
   assert_fails(try_data(p, NULL), TIER_E_MISSING, "/none: No such file");
   p = data_args("csv", 0);
   set_text(p, "path", "/tmp");
-  assert_fails(try_data(p, NULL), TIER_E_IO, "/tmp");
+  assert_fails(try_data(p, NULL), TIER_E_IO, "/tmp is a folder");
+}
+
+/* Reading a pipe would wait for a writer, and /dev/zero is a line that never ends. */
+static void only_regular_files_are_read(void **state) {
+  (void)state;
+  const char *const ids[] = {"csv", "npy", "idx"};
+  const char *const slots[] = {"path", "x", "images"};
+  const char *pipe = temporary("pipe");
+  assert_int_equal(mkfifo(pipe, 0600), 0);
+  for (size_t i = 0; i < 3; i++) {
+    struct params *p = data_args(ids[i], 0);
+    set_text(p, slots[i], pipe);
+    assert_fails(try_data(p, NULL), TIER_E_IO, "pipe is a folder, a pipe or a device");
+    p = data_args(ids[i], 0);
+    set_text(p, slots[i], "/dev/zero");
+    assert_fails(try_data(p, NULL), TIER_E_IO, "/dev/zero is a folder, a pipe or a device");
+  }
 }
 
 static void a_file_cut_off_anywhere_never_crashes(void **state) {
@@ -216,6 +234,7 @@ int main(void) {
       UNIT(errors_name_file_line_and_column),
       UNIT(wrong_columns_are_explained),
       UNIT(files_that_are_no_text),
+      UNIT(only_regular_files_are_read),
       UNIT(a_file_cut_off_anywhere_never_crashes),
       UNIT(a_changing_file_is_refused),
   };
