@@ -75,13 +75,22 @@ void harness_open_file(struct harness *h, const char *path, const char *const *s
   open_problem(h, 0);
 }
 
-int32_t harness_check(struct harness *h, const char *text) {
+static int32_t try_text(struct harness *h, const char *text, int check_only) {
   open_registry(h);
   TIER_TRY(manifest_open_text("test.json", ".", text, strlen(text), &h->diagnostics, &h->file));
   TIER_TRY(manifest_bind(h->file, h->registry, 0, NULL, &h->diagnostics, NULL, &h->manifest));
-  struct problem_options options = {
-      .registry = h->registry, .check_only = 1, .diagnostics = &h->diagnostics};
+  struct problem_options options = {.registry = h->registry,
+                                    .check_only = check_only,
+                                    .diagnostics = check_only ? &h->diagnostics : NULL};
   return problem_new(h->manifest, &options, &h->problem);
+}
+
+int32_t harness_check(struct harness *h, const char *text) {
+  return try_text(h, text, 1);
+}
+
+int32_t harness_try(struct harness *h, const char *text) {
+  return try_text(h, text, 0);
 }
 
 void harness_close(struct harness *h) {

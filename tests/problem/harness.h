@@ -21,6 +21,8 @@ void harness_open_file(struct harness *h, const char *path, const char *const *s
 /* Only binds and checks; returns the status of the first thing that fails, with all diagnostics in
  * h->diagnostics. */
 int32_t harness_check(struct harness *h, const char *text);
+/* Makes the problem without a check before; the text is with `fail`. */
+int32_t harness_try(struct harness *h, const char *text);
 void harness_close(struct harness *h);
 
 /* Solves the lower levels and pulls back. free() the hypergradient. */
