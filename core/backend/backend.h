@@ -3,7 +3,11 @@
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
-#include "compile/program.h"
+#include "base/dtype.h"
+#include "graph/graph.h"
+
+struct backend; /* backend/instruction.h */
+struct threads;
 
 /* The backend of that name ("cpu", "reference"), or NULL. */
 const struct backend *backend_find(const char *name);

@@ -50,6 +50,20 @@ unsigned char *draft_stages(const struct draft *d) {
   return stages;
 }
 
+uint32_t *draft_uses(const struct draft *d) {
+  uint32_t *uses = memory_alloc(d->graph->count, sizeof *uses);
+  for (tier_value v = 1; v < d->graph->count; v++) {
+    const struct value *x = graph_value(d->graph, v);
+    for (uint32_t j = 0; j < x->input_count; j++) {
+      uses[x->inputs[j]]++;
+    }
+  }
+  for (uint32_t i = 0; i < d->output_count; i++) {
+    uses[d->outputs[i]] += 2;
+  }
+  return uses;
+}
+
 /* Copies the origins, so that origin numbers mean the same in both. */
 static void copy_origins(struct graph *to, const struct graph *from) {
   for (uint32_t i = to->origin_count; i < from->origin_count; i++) {

@@ -37,6 +37,9 @@ tier_value draft_copy(struct graph *to, const struct value *v, const tier_value 
 
 /* live[v] = 1 if an output needs value v; free() it. */
 unsigned char *draft_live(const struct draft *d);
+/* uses[v]: how often value v is read; an output counts twice, so that it is never a part of
+ * something else only. free() it. */
+uint32_t *draft_uses(const struct draft *d);
 /* stages[v] = STAGE_ of value v; free() it. */
 unsigned char *draft_stages(const struct draft *d);
 

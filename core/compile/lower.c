@@ -165,7 +165,8 @@ static struct view lower_movement(struct lowering *w, const struct value *v) {
       out.strides[i] = x.dims[i] == v->dims[i] ? x.strides[i] : 0;
     } else { /* slice */
       out.offset += v->ints[i] * x.strides[i];
-      out.strides[i] = v->ints[2 * v->rank + i] * x.strides[i];
+      int64_t step = v->dims[i] > 1 ? v->ints[2 * v->rank + i] : 1;
+      out.strides[i] = step * x.strides[i];
     }
   }
   return out;
@@ -189,7 +190,7 @@ static struct view lower_pad(struct lowering *w, tier_value id, const struct val
   memcpy(part.dims, x.dims, sizeof part.dims);
   for (int32_t i = 0; i < v->rank; i++) {
     part.offset += v->ints[i] * out.strides[i];
-    part.strides[i] *= v->ints[2 * v->rank + i] + 1;
+    part.strides[i] *= x.dims[i] > 1 ? v->ints[2 * v->rank + i] + 1 : 1;
   }
   add_copy(w, v, w->stages[id], out, zeros);
   add_copy(w, v, w->stages[id], part, x);

@@ -10,13 +10,8 @@
 #ifndef COMPILE_PROGRAM_H
 #define COMPILE_PROGRAM_H
 
+#include "base/dtype.h"
 #include "graph/graph.h"
-
-#define DTYPE_F32 1
-#define DTYPE_F64 2
-static inline size_t dtype_size(int32_t dtype) {
-  return dtype == DTYPE_F32 ? 4 : 8;
-}
 
 struct threads;
 struct backend;

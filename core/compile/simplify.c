@@ -1,6 +1,7 @@
 #include "compile/simplify.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- looking at values --------------------------------------------------------------------- */
@@ -97,11 +98,28 @@ static void make_tables(void) {
 
 static tier_value rule(void *context, struct graph *to, const struct value *v, tier_value old,
                        const tier_value *inputs) {
-  (void)context, (void)old;
+  const uint32_t *uses = context;
+  (void)old;
+  if (v->op == TIER_OP_PERMUTE && uses[v->inputs[0]] == 1) {
+    const struct emission e = {.graph = to,
+                               .g = &to->face,
+                               .op = v->op,
+                               .inputs = inputs,
+                               .count = 1,
+                               .ints = v->ints,
+                               .int_count = v->int_count};
+    tier_value product = simplify_transposed_product(&e);
+    if (product != 0) {
+      return product;
+    }
+  }
   return draft_copy(to, v, inputs);
 }
 
 int32_t pass_simplify(struct draft *d) {
   (void)pthread_once(&once, make_tables);
-  return draft_rewrite(d, &simplifying, rule, NULL);
+  uint32_t *uses = draft_uses(d);
+  int32_t status = draft_rewrite(d, &simplifying, rule, uses);
+  free(uses);
+  return status;
 }

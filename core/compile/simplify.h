@@ -29,6 +29,8 @@ tier_value simplify_select(const struct emission *e);
 tier_value simplify_broadcast_operands(const struct emission *e); /* any elementwise operation */
 tier_value simplify_permuted_operands(const struct emission *e);  /* likewise */
 tier_value simplify_movement(const struct emission *e);
+/* (A B)^T = B^T A^T: only where nobody else reads A B, which would then be multiplied twice. */
+tier_value simplify_transposed_product(const struct emission *e);
 tier_value simplify_concat(const struct emission *e);
 tier_value simplify_add_parts(const struct emission *e);
 tier_value simplify_sum(const struct emission *e);

@@ -63,10 +63,15 @@ static tier_value simplify_permute(const struct emission *e) {
     tier_value inner = tier_permute(e->g, x.inputs[0], e->ints, x.rank);
     return tier_broadcast(e->g, inner, values, x.rank);
   }
-  if (x.op == TIER_OP_MATMUL && swaps_last_two(e->ints, x.rank)) { /* (A B)^T = B^T A^T */
-    return tier_matmul_transposed(e->g, x.inputs[1], !x.ints[1], x.inputs[0], !x.ints[0]);
-  }
   return 0;
+}
+
+tier_value simplify_transposed_product(const struct emission *e) {
+  const struct value *x = emission_input(e, 0);
+  if (x->op != TIER_OP_MATMUL || !swaps_last_two(e->ints, x->rank)) {
+    return 0;
+  }
+  return tier_matmul_transposed(e->g, x->inputs[1], !x->ints[1], x->inputs[0], !x->ints[0]);
 }
 
 static tier_value simplify_broadcast(const struct emission *e) {
@@ -143,9 +148,17 @@ static tier_value slice_slice(const struct emission *e, const struct value *x) {
   for (int32_t i = 0; i < rank; i++) {
     int64_t stride = x->ints[2 * rank + i];
     int64_t length = e->ints[rank + i] - e->ints[i];
+    int64_t step = e->ints[2 * rank + i];
+    if (length == 0) { /* its place, between two elements, has none in the input */
+      ints[i] = 0;
+      ints[rank + i] = 0;
+      ints[2 * rank + i] = 1;
+      continue;
+    }
+    int64_t taken = (length - 1) / step; /* elements after the first one; if none, no step */
     ints[i] = x->ints[i] + e->ints[i] * stride;
-    ints[rank + i] = length > 0 ? ints[i] + (length - 1) * stride + 1 : ints[i];
-    ints[2 * rank + i] = stride * e->ints[2 * rank + i];
+    ints[rank + i] = ints[i] + taken * step * stride + 1;
+    ints[2 * rank + i] = taken > 0 ? stride * step : 1;
   }
   return tier_emit(e->g, TIER_OP_SLICE, &x->inputs[0], 1, ints, 3 * (uint32_t)rank);
 }

@@ -140,7 +140,7 @@ tier_value simplify_sum(const struct emission *e) {
     return tier_reshape(e->g, e->inputs[0], dims, rank);
   }
   if (value_is_fill(e->graph, e->inputs[0], &value)) {
-    return tier_fill(e->g, value * terms, dims, rank);
+    return tier_fill(e->g, terms > 0.0 ? value * terms : 0.0, dims, rank);
   }
   if (value_is_scaled(e->graph, e->inputs[0], &inner, &value)) {
     return tier_scale(e->g, sum_again(e, inner), value);

@@ -103,22 +103,8 @@ static tier_value rule(void *context, struct graph *to, const struct value *v, t
   return new;
 }
 
-static uint32_t *count_uses(const struct draft *d) {
-  uint32_t *uses = memory_alloc(d->graph->count, sizeof *uses);
-  for (tier_value v = 1; v < d->graph->count; v++) {
-    const struct value *x = graph_value(d->graph, v);
-    for (uint32_t j = 0; j < x->input_count; j++) {
-      uses[x->inputs[j]]++;
-    }
-  }
-  for (uint32_t i = 0; i < d->output_count; i++) {
-    uses[d->outputs[i]] += 2; /* never a part of something else */
-  }
-  return uses;
-}
-
 int32_t pass_stage(struct draft *d) {
-  struct regrouping r = {.old_stage = draft_stages(d), .old_uses = count_uses(d)};
+  struct regrouping r = {.old_stage = draft_stages(d), .old_uses = draft_uses(d)};
   note(&r, d->graph->count, STAGE_ONCE, 0);
   /* Inputs are the first values of the new graph, in the same order. */
   for (uint32_t i = 0; i < d->input_count; i++) {

@@ -144,6 +144,10 @@ tier_value graph_input(struct graph *g, int32_t type, const int64_t *dims, int32
 /* Up to the last member of version 1.0: older plugins have no more than that. */
 #define ATTRIBUTES_SIZE (offsetof(tier_attributes, reals) + sizeof(const double *))
 
+/* No operation takes more integers than slice and pad. A face of `emit` that is given a negative
+ * rank comes with billions. */
+#define MOST_INTS (3u * TIER_MAX_RANK)
+
 /* What can be wrong with the call itself, whatever the operation. */
 static int32_t check_call(struct graph *g, uint32_t op, const tier_value *inputs, uint32_t count,
                           const tier_attributes *a) {
@@ -167,6 +171,9 @@ static int32_t check_call(struct graph *g, uint32_t op, const tier_value *inputs
     if (inputs[i] == 0 || inputs[i] >= g->count) {
       return graph_fail(g, op, inputs, count, "input %u is not a value of this graph", i + 1);
     }
+  }
+  if (a != NULL && a->int_count > MOST_INTS) {
+    return graph_fail(g, op, inputs, count, "takes no %u integer attributes", a->int_count);
   }
   if (op != TIER_OP_CONSTANT && a != NULL && a->real_count != 0) {
     return graph_fail(g, op, inputs, count, "takes no real attributes");

@@ -48,7 +48,11 @@ static tier_value sum_jvp(struct graph *g, tier_value y, const tier_value *t) {
 static int32_t axis_shape(struct graph *g, struct value *out) {
   TIER_TRY(rule_all_real(g, out));
   TIER_TRY(rule_ints(g, out, 1));
-  return rule_axis(g, out, out->ints[0]);
+  TIER_TRY(rule_axis(g, out, out->ints[0]));
+  int64_t size = rule_input(g, out, 0)->dims[out->ints[0]];
+  return out->op == TIER_OP_MAX || size <= INT32_MAX
+             ? TIER_OK
+             : RULE_FAIL(g, out, "size %lld is too large for i32", (long long)size);
 }
 static int32_t max_shape(struct graph *g, struct value *out) {
   const struct value *x = rule_input(g, out, 0);

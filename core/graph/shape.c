@@ -86,6 +86,9 @@ static void broadcast_vjp(struct graph *g, tier_value y, tier_value c, tier_valu
 
 /* ---- slice (x) {starts..., limits..., strides...}: x[start : limit : stride] ---- */
 
+/* More than any axis has: so that sums and products of sizes below fit. */
+#define MOST_STEPS (INT64_C(1) << 48)
+
 static int32_t slice_shape(struct graph *g, struct value *out) {
   const struct value *x = rule_input(g, out, 0);
   TIER_TRY(rule_all_real(g, out));
@@ -96,7 +99,8 @@ static int32_t slice_shape(struct graph *g, struct value *out) {
   out->type = TIER_REAL;
   out->rank = x->rank;
   for (int32_t i = 0; i < x->rank; i++) {
-    if (start[i] < 0 || start[i] > limit[i] || limit[i] > x->dims[i] || stride[i] < 1) {
+    if (start[i] < 0 || start[i] > limit[i] || limit[i] > x->dims[i] || stride[i] < 1 ||
+        stride[i] > MOST_STEPS) {
       return RULE_FAIL(g, out, "axis %d: %lld to %lld by %lld does not lie in 0 to %lld", i,
                        (long long)start[i], (long long)limit[i], (long long)stride[i],
                        (long long)x->dims[i]);
@@ -127,7 +131,6 @@ static int32_t pad_shape(struct graph *g, struct value *out) {
   const struct value *x = rule_input(g, out, 0);
   TIER_TRY(rule_all_real(g, out));
   TIER_TRY(rule_ints(g, out, 3 * (uint32_t)x->rank));
-  const int64_t limit = INT64_C(1) << 48; /* so that the sums and products below fit */
   out->type = TIER_REAL;
   out->rank = x->rank;
   for (int32_t i = 0; i < x->rank; i++) {
@@ -135,8 +138,8 @@ static int32_t pad_shape(struct graph *g, struct value *out) {
     int64_t high = out->ints[x->rank + i];
     int64_t interior = out->ints[2 * x->rank + i];
     int64_t gaps = x->dims[i] > 0 ? x->dims[i] - 1 : 0;
-    if (low < 0 || high < 0 || interior < 0 || low > limit || high > limit ||
-        (gaps > 0 && interior > limit / gaps)) {
+    if (low < 0 || high < 0 || interior < 0 || low > MOST_STEPS || high > MOST_STEPS ||
+        interior > MOST_STEPS / (gaps > 0 ? gaps : 1)) {
       return RULE_FAIL(g, out, "axis %d: padding %lld, %lld, %lld is negative or too large", i,
                        (long long)low, (long long)high, (long long)interior);
     }

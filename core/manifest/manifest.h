@@ -201,7 +201,7 @@ struct manifest {
   size_t output_count;
   int64_t *seeds;
   size_t seed_count;
-  int32_t dtype; /* 1: f32, 2: f64 (DTYPE_ of compile/program.h) */
+  int32_t dtype; /* 1: f32, 2: f64 (DTYPE_ of base/dtype.h) */
   int threads;   /* 0: all */
   const char *backend;
   double checkpoint_seconds;

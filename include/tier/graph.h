@@ -217,11 +217,12 @@ static inline tier_value tier_cast(tier_graph *g, tier_value x, int32_t type) {
   return tier_emit(g, TIER_OP_CAST, &x, 1, &to, 1);
 }
 static inline tier_value tier_iota(tier_graph *g, int32_t axis, const int64_t *dims, int32_t rank) {
-  int64_t ints[TIER_MAX_RANK + 1] = {axis};
-  for (int32_t i = 0; i < rank && i < TIER_MAX_RANK; i++) {
+  int64_t ints[TIER_MAX_RANK + 2] = {axis}; /* one too many: emit refuses a rank that is too high */
+  int32_t count = rank > TIER_MAX_RANK ? TIER_MAX_RANK + 1 : rank;
+  for (int32_t i = 0; i < count; i++) {
     ints[i + 1] = dims[i];
   }
-  return tier_emit(g, TIER_OP_IOTA, NULL, 0, ints, (uint32_t)rank + 1);
+  return tier_emit(g, TIER_OP_IOTA, NULL, 0, ints, (uint32_t)count + 1);
 }
 static inline tier_value tier_matmul_transposed(tier_graph *g, tier_value a, int32_t transpose_a,
                                                 tier_value b, int32_t transpose_b) {
@@ -300,11 +301,12 @@ static inline tier_value tier_scatter_add(tier_graph *g, tier_value y, tier_valu
 /* TIER_UNIFORM or TIER_NORMAL numbers. `stream` tells several draws under one key apart. */
 static inline tier_value tier_random(tier_graph *g, tier_value key, int32_t distribution,
                                      int64_t stream, const int64_t *dims, int32_t rank) {
-  int64_t ints[TIER_MAX_RANK + 2] = {distribution, stream};
-  for (int32_t i = 0; i < rank && i < TIER_MAX_RANK; i++) {
+  int64_t ints[TIER_MAX_RANK + 3] = {distribution, stream}; /* as in tier_iota */
+  int32_t count = rank > TIER_MAX_RANK ? TIER_MAX_RANK + 1 : rank;
+  for (int32_t i = 0; i < count; i++) {
     ints[i + 2] = dims[i];
   }
-  return tier_emit(g, TIER_OP_RANDOM, &key, 1, ints, (uint32_t)rank + 2);
+  return tier_emit(g, TIER_OP_RANDOM, &key, 1, ints, (uint32_t)count + 2);
 }
 
 #ifdef __cplusplus

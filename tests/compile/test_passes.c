@@ -139,6 +139,29 @@ static void transposes_go_into_matmul(void **state) {
   x = make(); /* a transpose on both sides of an elementwise operation */
   v = tier_exp(x.g, tier_permute(x.g, x.f, swap, 2));
   expect(&x, tier_matmul(x.g, x.f2, v), 0, 2, "copy", 0);
+  x = make(); /* a product that is read both ways is multiplied once */
+  v = tier_matmul_transposed(x.g, x.f, 0, x.f2, 1);
+  tier_value back = tier_exp(x.g, tier_permute(x.g, v, swap, 2));
+  expect(&x, tier_add(x.g, tier_exp(x.g, v), back), 0, 3, "matmul", 1);
+}
+
+/* What lies between two elements of a slice by steps lies nowhere in the input; and of sums of
+ * nothing each is 0, even of infinities. */
+static void slices_and_sums_of_nothing(void **state) {
+  static const int64_t by_two[6] = {0, 1, 4, 6, 3, 2};  /* (4, 6) -> (2, 3) */
+  static const int64_t nothing[6] = {0, 3, 2, 3, 1, 1}; /* (2, 3) -> (2, 0) */
+  static const int64_t one[6] = {1, 0, 2, 3, INT64_C(1) << 48, 1};
+  static const int64_t empty[2] = {0, 3};
+  struct fixture x = make();
+  (void)state;
+  tier_value v = tier_emit(x.g, TIER_OP_SLICE, &x.f, 1, by_two, 6);
+  expect_zero(&x, tier_sum_axis(x.g, tier_emit(x.g, TIER_OP_SLICE, &v, 1, nothing, 6), 1), 0);
+  x = make(); /* steps over the only element taken do not multiply */
+  v = tier_emit(x.g, TIER_OP_SLICE, &x.f, 1, by_two, 6);
+  v = tier_emit(x.g, TIER_OP_SLICE, &v, 1, one, 6);
+  expect(&x, tier_exp(x.g, v), 0, 1, "fast 0[19] (1, 3) by", 1);
+  x = make();
+  expect_zero(&x, tier_sum_axis(x.g, tier_fill(x.g, INFINITY, empty, 2), 0), 1);
 }
 
 static void movements_are_views(void **state) {
@@ -500,6 +523,7 @@ int main(void) {
       cmocka_unit_test(zeros),
       cmocka_unit_test(common_and_dead),
       cmocka_unit_test(transposes_go_into_matmul),
+      cmocka_unit_test(slices_and_sums_of_nothing),
       cmocka_unit_test(movements_are_views),
       cmocka_unit_test(sums_get_smaller),
       cmocka_unit_test(gradients_of_slices_are_parts),

@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "compile/program.h"
 
 #include <cmocka.h> /* last: it defines `fail` */
 

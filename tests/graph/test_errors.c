@@ -110,6 +110,16 @@ static const struct wrong {
      {SHAPE(4)},
      INTS(1, 3, 0),
      "slice: axis 0: 1 to 3 by 0 does not lie in 0 to 4: (4)"},
+    {TIER_OP_SLICE,
+     "r",
+     {SHAPE(4)},
+     INTS(1, 3, INT64_C(1) << 62),
+     "slice: axis 0: 1 to 3 by 4611686018427387904 does not lie in 0 to 4: (4)"},
+    {TIER_OP_PAD,
+     "r",
+     {SHAPE(1)},
+     INTS(0, 0, INT64_MAX),
+     "pad: axis 0: padding 0, 0, 9223372036854775807 is negative or too large: (1)"},
     {TIER_OP_PAD,
      "r",
      {SHAPE(4)},
@@ -123,6 +133,11 @@ static const struct wrong {
     {TIER_OP_SUM, "r", {SHAPE(2, 3)}, INTS(1, 0), "sum: the axes must ascend: (2, 3)"},
     {TIER_OP_SUM, "r", {SHAPE(2, 3)}, INTS(-1), "sum: axis -1 is not in 0 to 1: (2, 3)"},
     {TIER_OP_MAX, "r", {SHAPE(2, 0)}, INTS(1), "max: axis 1 is empty: (2, 0)"},
+    {TIER_OP_ARGSORT,
+     "r",
+     {SHAPE(INT64_C(1) << 31)},
+     INTS(0),
+     "argsort: size 2147483648 is too large for i32: (2147483648)"},
     {TIER_OP_ARGMAX, "r", {SHAPE(2, 3)}, INTS(2), "argmax: axis 2 is not in 0 to 1: (2, 3)"},
     {TIER_OP_GATHER,
      "rr",
@@ -322,6 +337,30 @@ static void attributes_of_another_size_are_refused(void **state) {
   graph_free(g);
 }
 
+/* A rank that no value has is refused before the sizes are read. */
+static void a_wrong_rank_is_refused(void **state) {
+  (void)state;
+  static const int64_t dims[TIER_MAX_RANK + 1] = {1, 1, 1, 1, 1, 1, 1};
+  const int64_t four = 4;
+  for (int32_t rank = -2; rank <= TIER_MAX_RANK + 1; rank += TIER_MAX_RANK + 3) {
+    for (int face = 0; face < 4; face++) {
+      struct graph *g = graph_new();
+      tier_value key = graph_input(g, TIER_I32, &four, 1, "key");
+      tier_value v = face == 0   ? tier_fill(&g->face, 1.0, dims, rank)
+                     : face == 1 ? tier_iota(&g->face, 0, dims, rank)
+                     : face == 2 ? tier_random(&g->face, key, TIER_UNIFORM, 0, dims, rank)
+                                 : tier_reshape(&g->face, key, dims, rank);
+      assert_int_equal(v, 0);
+      if (strstr(g->failure, "rank 7 is above 6") == NULL &&
+          strstr(g->failure, "integer attributes") == NULL &&
+          strstr(g->failure, "random: needs a distribution") == NULL) {
+        fail_msg("face %d, rank %d: %s", face, rank, g->failure);
+      }
+      graph_free(g);
+    }
+  }
+}
+
 /* Composites fail through their primitives, or with a reason of their own. */
 static void composites_are_explained(void **state) {
   (void)state;
@@ -345,6 +384,7 @@ int main(void) {
       cmocka_unit_test(the_first_failure_wins),
       cmocka_unit_test(a_plugin_may_give_a_reason),
       cmocka_unit_test(attributes_of_another_size_are_refused),
+      cmocka_unit_test(a_wrong_rank_is_refused),
       cmocka_unit_test(composites_are_explained),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
