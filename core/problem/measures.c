@@ -80,13 +80,20 @@ static int32_t run_values(struct builder *b, struct context *c, const tier_value
 
 /* ---- single expressions ---- */
 
+/* A builder on all rows of every data, with one expression in it. builder_free it, also on failure.
+ */
+static int32_t build_one(struct problem *p, const struct expr *e, struct context *c,
+                         struct builder *b, struct meaning *m) {
+  TIER_TRY(builder_new(p, c, b));
+  context_all(p, b->arena, c);
+  return builder_value(b, e, m);
+}
+
 int32_t measures_evaluate(struct problem *p, const struct expr *e, struct evaluated *out) {
   struct context c = {0};
   struct builder b = {0};
   struct meaning m = {.rows = -1};
-  TIER_TRY(builder_new(p, &c, &b));
-  context_all(p, b.arena, &c);
-  int32_t status = builder_value(&b, e, &m);
+  int32_t status = build_one(p, e, &c, &b, &m);
   if (status == TIER_OK) {
     status = run_values(&b, &c, &m.value, 1, out);
     out->rows = m.rows;
@@ -115,9 +122,7 @@ int32_t measures_describe(struct problem *p, const struct expr *e, struct descri
   struct builder b = {0};
   struct meaning m = {.rows = -1};
   *out = (struct described){.rows = -1};
-  TIER_TRY(builder_new(p, &c, &b));
-  context_all(p, b.arena, &c);
-  int32_t status = builder_value(&b, e, &m);
+  int32_t status = build_one(p, e, &c, &b, &m);
   if (status == TIER_OK) {
     describe(&b, &m, out);
   }
