@@ -66,7 +66,7 @@ static struct json *finished_run(struct arena *a, const char *directory, const s
                                  struct text *why) {
   struct json *state = NULL;
   struct json *resolved = NULL;
-  if (run_directory_read(a, directory, "state.json", &state) != TIER_OK ||
+  if (run_directory_state(a, directory, &state) != TIER_OK ||
       strcmp(json_text_at(state, "status"), "finished") != 0) {
     error_clear();
     return NULL;

@@ -194,17 +194,23 @@ static void print_members(const char *title, const struct json *object) {
 static void print_run(const char *path, const struct json *state, const struct json *provenance) {
   const struct json *machine = json_member(provenance, "machine");
   const struct json *blas = json_member(provenance, "blas");
-  (void)printf("%s\n%s (%s), variant %s, seed %.0f, identity %s\n", path,
-               json_text_at(state, "status"), json_text_at(state, "reason"),
-               json_text_at(state, "variant"), number_at(state, "seed"),
-               json_text_at(state, "identity"));
-  (void)printf("%.0f steps in %.2f s (%.2f s in lower solves, %.2f s in pullbacks)\n",
-               number_at(state, "steps"), number_at(state, "seconds"),
-               number_at(state, "solve_seconds"), number_at(state, "pullback_seconds"));
-  if (provenance != NULL) {
-    (void)printf("%s, %s kernels, %.0f thread(s), %s, started %s\n", json_text_at(machine, "cpu"),
-                 json_text_at(blas, "kernels"), number_at(machine, "threads"),
-                 json_text_at(provenance, "dtype"), json_text_at(provenance, "started"));
+  const char *kernels = json_text_at(blas, "kernels");
+  const char *status = json_text_at(state, "status");
+  int killed = strcmp(status, "running") == 0 && !run_directory_is_locked(path);
+  (void)printf(
+      "%s\n%s (%s), variant %s, seed %.0f, identity %s\n", path, killed ? "killed" : status,
+      killed ? "before its end" : json_text_at(state, "reason"), json_text_at(state, "variant"),
+      number_at(state, "seed"), json_text_at(state, "identity"));
+  if (json_member(state, "steps") != NULL) {
+    (void)printf("%.0f steps in %.2f s (%.2f s in lower solves, %.2f s in pullbacks)\n",
+                 number_at(state, "steps"), number_at(state, "seconds"),
+                 number_at(state, "solve_seconds"), number_at(state, "pullback_seconds"));
+  }
+  if (json_text_at(machine, "cpu")[0] != '\0') {
+    (void)printf("%s, %s%s, %.0f thread(s), %s, started %s\n", json_text_at(machine, "cpu"),
+                 kernels[0] != '\0' ? kernels : "no BLAS", kernels[0] != '\0' ? " kernels" : "",
+                 number_at(machine, "threads"), json_text_at(provenance, "dtype"),
+                 json_text_at(provenance, "started"));
   }
   print_members("metrics at the end", json_member(state, "metrics"));
   print_members("oracle calls", json_member(state, "oracle"));
@@ -215,9 +221,10 @@ static int inspect_run(const struct options *o, const char *path) {
   struct json *provenance = NULL;
   struct arena *a = arena_new();
   int code = 0;
-  int32_t status = run_directory_read(a, path, "state.json", &state);
+  int32_t status = run_directory_state(a, path, &state);
   if (status != TIER_OK) {
-    code = print_failure(error_context(status, "%s is no run directory", path));
+    code = print_failure(
+        status == TIER_E_MISSING ? error_context(status, "%s is no run directory", path) : status);
   } else {
     if (run_directory_read(a, path, "provenance.json", &provenance) != TIER_OK) {
       error_clear(); /* it failed before it knew */

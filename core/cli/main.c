@@ -1,7 +1,10 @@
 /* tier: the command line. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/cli.h"
@@ -157,7 +160,7 @@ static int unknown_verb(const char *name) {
 
 /* What was printed must have arrived: a full disk behind stdout is an I/O failure. */
 static int finish_output(int code) {
-  if (fflush(stdout) != 0 && code == 0) {
+  if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
     perror("tier: cannot write to stdout");
     return 74;
   }
@@ -174,8 +177,27 @@ static int run_verb(const struct verb *verb, int argc, char **argv) {
   return finish_output(code);
 }
 
+/* Descriptors 0 to 2 that the caller has closed must not go to files that a run opens: what is
+ * printed would land there. Opened for reading only, writing to them is an error as it should be.
+ */
+static void hold_standard_streams(void) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) {
+      _exit(74);
+    }
+  }
+}
+
+/* Writing to a closed pipe or beyond a limit of file sizes is an I/O error with a message. */
+static void ignore_signals_of_writing(void) {
+  (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "";
+  hold_standard_streams();
+  ignore_signals_of_writing();
   if (argc < 2) {
     print_usage(stderr);
     return EXIT_USAGE;

@@ -90,6 +90,11 @@ static int parse_option(const struct verb *verb, int argc, char **argv, int *at,
     }
     value = argv[++*at];
   }
+  if (option->kind != OPTION_FLAG && value[0] == '\0') {
+    (void)fprintf(stderr, "tier %s: --%s has an empty argument: --%s %s\n", verb->name,
+                  option->name, option->name, option->argument != NULL ? option->argument : "...");
+    return EXIT_USAGE;
+  }
   store(option, value, out);
   return -1;
 }

@@ -49,6 +49,63 @@ int32_t run_directory_read(struct arena *a, const char *directory, const char *n
   return status;
 }
 
+/* ---- state.json ---- */
+
+static int is_number(const struct json *j) {
+  return j != NULL && j->type == JSON_NUMBER;
+}
+
+/* An object of numbers; a metric that was not finite is null. */
+static int holds_numbers(const struct json *j) {
+  if (j == NULL || j->type != JSON_OBJECT) {
+    return 0;
+  }
+  for (size_t i = 0; i < j->count; i++) {
+    if (j->items[i]->type != JSON_NUMBER && j->items[i]->type != JSON_NULL) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* The first member that is not as a run writes it; NULL if all are. */
+static const char *wrong_member(const struct json *state) {
+  static const char *const known[] = {"running", "finished", "failed", "interrupted"};
+  const char *status = json_text_at(state, "status");
+  size_t k = 0;
+  while (k < sizeof known / sizeof known[0] && strcmp(status, known[k]) != 0) {
+    k++;
+  }
+  if (k == sizeof known / sizeof known[0]) {
+    return "status";
+  }
+  int begun = json_member(state, "steps") != NULL || strcmp(status, "finished") == 0;
+  return !is_number(json_member(state, "seed"))                   ? "seed"
+         : begun && !is_number(json_member(state, "steps"))       ? "steps"
+         : begun && !is_number(json_member(state, "seconds"))     ? "seconds"
+         : begun && !holds_numbers(json_member(state, "oracle"))  ? "oracle"
+         : begun && !holds_numbers(json_member(state, "metrics")) ? "metrics"
+                                                                  : NULL;
+}
+
+int32_t run_directory_state(struct arena *a, const char *directory, struct json **out) {
+  TIER_TRY(run_directory_read(a, directory, "state.json", out));
+  const char *wrong = wrong_member(*out);
+  return wrong == NULL
+             ? TIER_OK
+             : fail(TIER_E_DATA, "%s/state.json is damaged: \"%s\" is not as a run writes it",
+                    directory, wrong);
+}
+
+int run_directory_is_locked(const char *path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return locked;
+}
+
 int32_t run_directory_write(const struct run_directory *d, const char *name, const struct json *j) {
   struct text t = {0};
   char *path = path_join(d->path, name);
@@ -102,7 +159,7 @@ static int32_t empty(const char *path) {
 static int32_t examine(const char *path, int force, struct text *note) {
   struct json *state = NULL;
   struct arena *a = arena_new();
-  int32_t status = run_directory_read(a, path, "state.json", &state);
+  int32_t status = run_directory_state(a, path, &state);
   if (status == TIER_E_MISSING) {
     error_clear(); /* a new directory, or one whose run was killed before it began */
   } else if (status == TIER_E_DATA) {

@@ -23,6 +23,10 @@ int32_t run_directory_claim(const char *path, int force, struct text *note,
 void run_directory_release(struct run_directory *d);
 /* Replaces DIRECTORY/NAME by the JSON, atomically. */
 int32_t run_directory_write(const struct run_directory *d, const char *name, const struct json *j);
+/* state.json, with its members checked: TIER_E_DATA names one that is not as a run writes it. */
+int32_t run_directory_state(struct arena *a, const char *directory, struct json **out);
+/* 1 if a process is at work in it. */
+int run_directory_is_locked(const char *path);
 /* Reads DIRECTORY/NAME ("state.json") into the arena. */
 int32_t run_directory_read(struct arena *a, const char *directory, const char *name,
                            struct json **out);

@@ -10,7 +10,6 @@ import unittest
 TIER = os.environ["TIER"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "experiments"
-SLOW_BUILD = bool(os.environ.get("TIER_SLOW_BUILD"))
 
 
 def find_data():

@@ -56,6 +56,15 @@ class Variants(Case):
         self.assertTrue(all(r["reused"] for r in again[:4]))
         self.assertFalse(self.json("compare", path, "--force")["rows"][0]["reused"])
 
+    def test_a_damaged_run_is_run_again(self):
+        path = self.manifest()
+        row = self.json("compare", path)["rows"][0]
+        state = self.folder / row["dir"] / "state.json"
+        state.write_text('{"status": "finished", "metrics": [1], "oracle": 3, "steps": "x"}')
+        again = self.json("compare", path)["rows"][0]
+        self.assertFalse(again["reused"])
+        self.assertEqual(again["metrics"], row["metrics"])
+
     def test_other_metrics_are_run_again(self):
         m = ridge()
         self.json("compare", self.manifest(m))

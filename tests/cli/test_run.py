@@ -175,6 +175,22 @@ class Run(Case):
         self.assertIn("val_loss", self.tier("inspect", run["dir"]))
         self.assertEqual(self.json("inspect", run["dir"])["metrics"], run["metrics"])
 
+    def test_inspect_refuses_a_damaged_state(self):
+        run = self.run_once()
+        state = self.directory(run) / "state.json"
+        whole = json.loads(state.read_text())
+        for member, wrong in (("status", 5), ("metrics", [1]), ("oracle", 3), ("steps", "x"),
+                              ("seconds", None)):
+            state.write_text(json.dumps({**whole, member: wrong}))
+            self.tier("inspect", run["dir"], code=65)
+            self.assertIn(f'"{member}"', self.messages)
+
+    def test_inspect_knows_a_killed_run(self):
+        run = self.run_once()
+        state = self.directory(run) / "state.json"
+        state.write_text(json.dumps({"status": "running", "reason": "", "seed": 0}))
+        self.assertIn("killed", self.tier("inspect", run["dir"]))
+
 
 class Wrong(Case):
     def test_out_that_cannot_be_made_is_74(self):
