@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "diff/diff.h"
 
 #include <cmocka.h> /* last: it defines `fail` */
 
@@ -486,6 +487,32 @@ void random_graph_make(struct random_graph *r, uint64_t seed, int size) {
     r->used |= UINT64_C(1) << r->graph->values[v].op;
   }
   free(p);
+}
+
+void random_graph_differentiate(struct random_graph *r) {
+  static const int64_t column[2] = {6, 1};
+  tier_graph *g = &r->graph->face;
+  const tier_value xs[4] = {r->slow[0], r->slow[1], r->slow[2], r->fast[0]};
+  tier_value y = tier_scalar(g, 0.0);
+  for (uint32_t i = 0; i < r->output_count; i++) {
+    y = tier_add(g, y, tier_sum_all(g, tier_sin(g, r->outputs[i])));
+  }
+  /* The Hessian's product with a vector whose parts belong to the first two. */
+  const tier_value tangents[2] = {r->fast[0], tier_reshape(g, r->fast[2], column, 2)};
+  r->output_count = RANDOM_MOST_OUTPUTS;
+  tier_value *gradients = r->outputs;
+  tier_value *products = r->outputs + 4;
+  (void)diff_gradient(r->graph, y, 0, xs, 4, gradients);
+  for (int i = 0; i < 4; i++) {
+    gradients[i] = gradients[i] != 0 ? gradients[i] : tier_fill_like(g, xs[i], 0.0);
+  }
+  (void)diff_jvp(r->graph, gradients, 4, xs, tangents, 2, products);
+  for (int i = 0; i < 4; i++) {
+    products[i] = products[i] != 0 ? products[i] : tier_fill_like(g, xs[i], 0.0);
+  }
+  if (r->graph->status < 0) {
+    fail_msg("%s", r->graph->failure);
+  }
 }
 
 void random_graph_free(struct random_graph *r) {

@@ -20,6 +20,9 @@ struct random_graph {
 
 /* About `size` random operations. The same seed gives the same graph. */
 void random_graph_make(struct random_graph *r, uint64_t seed, int size);
+/* Puts in place of the outputs the gradient of a function of them in four inputs, and a product
+ * with its Hessian. */
+void random_graph_differentiate(struct random_graph *r);
 void random_graph_free(struct random_graph *r);
 
 /* Runs it on inputs that depend on `seed` only; results[i] (malloc'd) holds output i as doubles (as

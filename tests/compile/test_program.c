@@ -14,7 +14,26 @@
 #define SEEDS 400
 #define OPERATIONS 30
 
-/* Both runs of one random graph agree within `tolerance`, relative to 1 + |x|. */
+/* Both runs agree within `tolerance`, relative to the largest element; frees both. */
+static void expect_equal(const struct random_graph *r, uint64_t seed, double *const *first,
+                         double *const *second, double tolerance) {
+  for (uint32_t i = 0; i < r->output_count; i++) {
+    double scale = 1.0;
+    for (int64_t k = 0; k < random_graph_size(r, i); k++) {
+      scale = fmax(scale, fabs(first[i][k]));
+    }
+    for (int64_t k = 0; k < random_graph_size(r, i); k++) {
+      if (!(fabs(first[i][k] - second[i][k]) <= tolerance * scale)) {
+        fail_msg("seed %llu, output %u, element %lld: %.17g and %.17g", (unsigned long long)seed, i,
+                 (long long)k, first[i][k], second[i][k]);
+      }
+    }
+    free(first[i]);
+    free(second[i]);
+  }
+}
+
+/* Both runs of one random graph agree. */
 static void compare_runs(uint64_t seed, const struct program_options *a, int a_fast,
                          const struct program_options *b, int b_fast, double tolerance) {
   struct random_graph r;
@@ -23,17 +42,7 @@ static void compare_runs(uint64_t seed, const struct program_options *a, int a_f
   random_graph_make(&r, seed, OPERATIONS);
   random_graph_run(&r, a, seed, a_fast, first);
   random_graph_run(&r, b, seed, b_fast, second);
-  for (uint32_t i = 0; i < r.output_count; i++) {
-    for (int64_t k = 0; k < random_graph_size(&r, i); k++) {
-      double difference = fabs(first[i][k] - second[i][k]);
-      if (!(difference <= tolerance * (1.0 + fabs(first[i][k])))) {
-        fail_msg("seed %llu, output %u, element %lld: %.17g and %.17g", (unsigned long long)seed, i,
-                 (long long)k, first[i][k], second[i][k]);
-      }
-    }
-    free(first[i]);
-    free(second[i]);
-  }
+  expect_equal(&r, seed, first, second, tolerance);
   random_graph_free(&r);
 }
 
@@ -87,6 +96,24 @@ static void cpu_equals_reference(void **state) {
   }
 }
 
+/* Likewise their gradients and Hessian-vector products: larger graphs, of other shapes. */
+static void derivatives_keep_their_values(void **state) {
+  (void)state;
+  struct program_options plain = options("reference", DTYPE_F64, PROGRAM_PLAIN);
+  struct program_options cpu = options("cpu", DTYPE_F64, 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    struct random_graph r;
+    double *slow[RANDOM_MOST_OUTPUTS];
+    double *fast[RANDOM_MOST_OUTPUTS];
+    random_graph_make(&r, seed, OPERATIONS);
+    random_graph_differentiate(&r);
+    random_graph_run(&r, &plain, seed, 0, slow);
+    random_graph_run(&r, &cpu, seed, 0, fast);
+    expect_equal(&r, seed, slow, fast, 1e-10);
+    random_graph_free(&r);
+  }
+}
+
 static void cpu_equals_reference_in_f32(void **state) {
   (void)state;
   struct program_options plain = options("reference", DTYPE_F32, PROGRAM_PLAIN);
@@ -108,9 +135,13 @@ static void f32_is_near_f64(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(all_operations_are_covered),  cmocka_unit_test(passes_keep_the_values),
-      cmocka_unit_test(staging_keeps_the_values),    cmocka_unit_test(cpu_equals_reference),
-      cmocka_unit_test(cpu_equals_reference_in_f32), cmocka_unit_test(f32_is_near_f64),
+      cmocka_unit_test(all_operations_are_covered),
+      cmocka_unit_test(passes_keep_the_values),
+      cmocka_unit_test(staging_keeps_the_values),
+      cmocka_unit_test(cpu_equals_reference),
+      cmocka_unit_test(derivatives_keep_their_values),
+      cmocka_unit_test(cpu_equals_reference_in_f32),
+      cmocka_unit_test(f32_is_near_f64),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
