@@ -23,6 +23,18 @@ static int32_t use_lapack(int64_t n) {
   return blas != NULL && blas->dpotrf != NULL && blas->dgetrf != NULL;
 }
 
+/* The first pivot, counted from 1, that is 0 or NaN; 0 if there is none. LAPACK looks for those
+ * that are 0 or below, and no comparison finds a NaN. */
+static int32_t first_bad_pivot(int64_t n, const double *a) {
+  for (int64_t i = 0; i < n; i++) {
+    double pivot = a[i * n + i];
+    if (pivot == 0.0 || isnan(pivot)) {
+      return (int32_t)(i + 1);
+    }
+  }
+  return 0;
+}
+
 /* ---- Cholesky: a = L L^T, L in the lower triangle (row-major) ---- */
 
 /* Golub and Van Loan, Matrix Computations, algorithm 4.2.1, row by row. */
@@ -51,7 +63,10 @@ static int32_t cholesky(int64_t n, double *a) {
   blas_int info = 0;
   /* The lower triangle of rows is the upper one of columns. */
   blas_get()->dpotrf("U", &size, a, &size, &info);
-  return info < 0 ? fail(TIER_E_INTERNAL, "dense: dpotrf refused argument %d", -info) : info;
+  if (info != 0) {
+    return info < 0 ? fail(TIER_E_INTERNAL, "dense: dpotrf refused argument %d", -info) : info;
+  }
+  return first_bad_pivot(n, a);
 }
 
 static int32_t cholesky_solve(int64_t n, const double *factor, double *b) {
@@ -117,17 +132,6 @@ static int32_t plain_lu(int64_t n, double *a, int64_t *pivots) {
     }
   }
   return bad;
-}
-
-/* M has no NaN pivot: comparisons with NaN are false, so a NaN is found here. */
-static int32_t first_bad_pivot(int64_t n, const double *a) {
-  for (int64_t i = 0; i < n; i++) {
-    double pivot = a[i * n + i];
-    if (pivot == 0.0 || isnan(pivot)) {
-      return (int32_t)(i + 1);
-    }
-  }
-  return 0;
 }
 
 static int32_t lu(int64_t n, double *a, int64_t *pivots) {

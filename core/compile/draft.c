@@ -31,10 +31,6 @@ static unsigned char *live_values(const struct graph *from, const tier_value *ou
   return live;
 }
 
-unsigned char *draft_live(const struct draft *d) {
-  return live_values(d->graph, d->outputs, d->output_count);
-}
-
 unsigned char *draft_stages(const struct draft *d) {
   unsigned char *stages = memory_alloc(d->graph->count, 1);
   for (uint32_t i = 0; i < d->input_count; i++) {

@@ -35,8 +35,6 @@ int32_t draft_rewrite(struct draft *d, const tier_graph_1 *face, draft_rule rule
 /* The plain rule: the same operation again. */
 tier_value draft_copy(struct graph *to, const struct value *v, const tier_value *inputs);
 
-/* live[v] = 1 if an output needs value v; free() it. */
-unsigned char *draft_live(const struct draft *d);
 /* uses[v]: how often value v is read; an output counts twice, so that it is never a part of
  * something else only. free() it. */
 uint32_t *draft_uses(const struct draft *d);

@@ -25,9 +25,10 @@ struct program {
   int bound;
 };
 
-/* The pipeline: graph passes, the first ones repeated until nothing changes; then lowering (views,
- * order of the steps) and the memory plan. Fusion of elementwise chains with row reductions, and
- * blocks of rows, belong after `stage`: stage decides what is computed when, fusion how. */
+/* The pipeline: graph passes, the first ones repeated until the number of values stays; then
+ * lowering (views, order of the steps) and the memory plan. Fusion of elementwise chains with row
+ * reductions, and blocks of rows, belong after `stage`: stage decides what is computed when, fusion
+ * how. */
 struct pass {
   const char *name;
   int32_t (*run)(struct draft *d);

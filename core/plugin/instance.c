@@ -16,8 +16,7 @@
 #include "plugin/arguments.h"
 #include "plugin/params.h"
 
-/* ---- interfaces ---------------------------------------------------------------------------------
- */
+/* ---- interfaces ------------------------------------------------------------------------------ */
 
 /* An interface that components offer: its size in version 1.0, and the functions in it that must be
  * there. */
@@ -119,8 +118,7 @@ static int32_t check_interfaces(const struct instance *i) {
   return served ? TIER_OK : fail_without_interface(i->component->c.kind);
 }
 
-/* ---- what other plugins see
- * ---------------------------------------------------------------------- */
+/* ---- what other plugins see ------------------------------------------------------------------ */
 
 static const struct instance *instance_of(const tier_instance *i) {
   return (const struct instance *)i;
@@ -148,8 +146,7 @@ static const tier_instance_1 interface = {
     .state = face_state,
 };
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int32_t create(struct instance *i) {
   const tier_component *c = &i->component->c;

@@ -26,8 +26,7 @@ struct notes {
   const char *bug;      /* a getter was called for a slot of another type */
 };
 
-/* ---- slots by name -----------------------------------------------------------------------------
- */
+/* ---- slots by name --------------------------------------------------------------------------- */
 
 static int64_t find(const struct params *p, const char *slot) {
   for (uint32_t i = 0; i < p->component->c.slot_count; i++) {
@@ -63,8 +62,7 @@ static void set(struct params *p, const char *slot, struct value v) {
   }
 }
 
-/* ---- filling
- * -------------------------------------------------------------------------------------- */
+/* ---- filling --------------------------------------------------------------------------------- */
 
 void params_set_numbers(struct params *p, const char *slot, const double *values, size_t count) {
   struct value v = {.kind = VALUE_NUMBERS, .count = count};
@@ -99,8 +97,7 @@ void params_set_given(struct params *p, const char *slot) {
   set(p, slot, (struct value){.kind = VALUE_GIVEN, .count = 1});
 }
 
-/* ---- checking
- * ------------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 /* Fallbacks of expressions, applications and data are the manifest layer's to bind: left unset. */
 static int has_plain_fallback(const tier_slot *s) {
@@ -149,8 +146,7 @@ const char *params_bug(const struct params *p) {
   return p->notes->bug;
 }
 
-/* ---- what `create` sees
- * ----------------------------------------------------------------------------- */
+/* ---- what `create` sees ---------------------------------------------------------------------- */
 
 static const struct params *params_of(const tier_params *p) {
   return (const struct params *)p;
@@ -293,8 +289,7 @@ static const tier_params_1 interface = {
     .stream = stream,
 };
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct params *params_new(const struct component *c, uint64_t key) {
   struct arena *a = arena_new();

@@ -80,8 +80,7 @@ static void refuse(struct registry *r, const char *path) {
   array_push(r->refusals.items, r->refusals.count, r->refusals.capacity, refusal);
 }
 
-/* ---- all files --------------------------------------------------------------------------------
- */
+/* ---- all files ------------------------------------------------------------------------------- */
 
 static int by_kind_and_id(const void *a, const void *b) {
   const struct component *x = *(const struct component *const *)a;
@@ -179,8 +178,7 @@ int32_t registry_load_file(struct registry *r, const char *path, size_t *first, 
   return status < 0 ? error_context(status, "%s", path) : status;
 }
 
-/* ---- looking things up --------------------------------------------------------------------------
- */
+/* ---- looking things up ----------------------------------------------------------------------- */
 
 const struct component *registry_find(const struct registry *r, enum position position,
                                       const char *id) {
