@@ -49,18 +49,10 @@ static int32_t batch_too_large(const struct held_data *held, int64_t count) {
               (long long)count, held->declared->name, (long long)held->rows);
 }
 
-int32_t context_check(const struct problem *p, const struct builder *reads) {
-  for (size_t i = 0; i < reads->input_count; i++) {
-    const struct input *in = &reads->inputs[i];
-    if (in->kind == INPUT_FIELD || in->kind == INPUT_ROWS) {
-      const struct rows *rows = &reads->context->data[in->index];
-      const struct held_data *held = &p->data[rows->source];
-      if (rows->indexed && !held->rows_unknown && held->rows >= 0 && rows->count > held->rows) {
-        return batch_too_large(held, rows->count);
-      }
-    }
-  }
-  return TIER_OK;
+int32_t rows_check(const struct held_data *held, const struct rows *rows) {
+  int too_many =
+      rows->indexed && !held->rows_unknown && held->rows >= 0 && rows->count > held->rows;
+  return too_many ? batch_too_large(held, rows->count) : TIER_OK;
 }
 
 /* ---- bindings ---- */

@@ -10,8 +10,8 @@ void context_all(const struct problem *p, struct arena *arena, struct context *c
 /* The rows that a level's batches say; `batch` > 0 replaces their size. */
 int32_t context_of_level(struct problem *p, const struct manifest_level *level, int64_t batch,
                          struct context *c);
-/* Fails where a batch that the builder reads is larger than its data; unknown rows pass. */
-int32_t context_check(const struct problem *p, const struct builder *reads);
+/* Refuses a batch of more rows than the data has, where their number is known. */
+int32_t rows_check(const struct held_data *held, const struct rows *rows);
 
 /* Makes room for draws of the fields that the builder reads. */
 int32_t binding_prepare(struct problem *p, struct binding *b, struct context *c,

@@ -228,6 +228,47 @@ static int32_t allocate_edge(struct problem *p, tier_edge *e) {
   return instances_declare_states(p, e->declared->estimator, n);
 }
 
+/* Does an application give an argument at a slot? Optional ones have no default. */
+static int gives(const struct application *a, const char *slot) {
+  return application_argument(a, slot) != NULL;
+}
+
+/* A linear solver that needs a step size finds it at its "lr", at the estimator's "step", or in the
+ * level's optimizer. */
+static int32_t check_step_sizes(const tier_edge *e, const struct application *a) {
+  const struct application *optimizer = e->lower->declared->optimizer;
+  int has_size =
+      optimizer != NULL && (optimizer->component->c.flags & TIER_FIXED_POINT) && e->lower->stepper;
+  for (size_t i = 0; i < a->argument_count; i++) {
+    const struct application *solver = a->arguments[i].application;
+    if (solver != NULL && (solver->component->c.flags & TIER_NEEDS_STEP) && !gives(solver, "lr") &&
+        !gives(a, "step") && !has_size) {
+      return fail(
+          TIER_E_REFUSED,
+          "%s needs a step size on the gradient, and the optimizer of level \"%s\" (%s) has "
+          "none: write {\"%s\": {\"lr\": ...}}, below 2 / the largest eigenvalue",
+          solver->component->c.id, e->lower->declared->name,
+          optimizer != NULL ? optimizer->component->c.id : "none", solver->component->c.id);
+    }
+  }
+  return TIER_OK;
+}
+
+/* What an estimator needs of steps, before any is taken. Only in a check: a comparison of
+ * estimators first makes the problem without a step, to find one. */
+static int32_t check_steps(const tier_edge *e) {
+  const struct application *a = e->declared->estimator;
+  if ((a->component->c.flags & TIER_NEEDS_STEP) && e->lower->stepper == NULL && e->extra == NULL) {
+    return fail(
+        TIER_E_REFUSED,
+        "%s differentiates through optimizer steps, and the optimizer of level \"%s\" is not "
+        "a differentiable step: name one, {\"%s\": {\"step\": {\"sgd\": {\"lr\": ...}}}}, or "
+        "use an implicit estimator",
+        a->component->c.id, e->lower->declared->name, a->component->c.id);
+  }
+  return check_step_sizes(e, a);
+}
+
 static int32_t build_edge(struct problem *p, tier_edge *e) {
   struct suite *suite = NULL;
   const struct application *a = e->declared->estimator;
@@ -249,7 +290,7 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
   if (a->component->c.flags & TIER_IMPLICIT) {
     TIER_TRY(check_cross(e, suite));
   }
-  return p->check_only ? TIER_OK : allocate_edge(p, e);
+  return p->check_only ? check_steps(e) : allocate_edge(p, e);
 }
 
 static int32_t build_edges_of(struct problem *p, struct level *l) {

@@ -42,6 +42,9 @@ int32_t problem_diagnose(struct problem *p, const struct place *place, int32_t c
   if (text[0] == '\0') {
     return code; /* it was reported where it happened */
   }
+  if (code == TIER_E_REFUSED) {
+    code = TIER_E_INVALID; /* what is refused before the first step is in the manifest */
+  }
   size_t length = strlen(file);
   int used = 0;
   int at[2] = {0, 0};
@@ -91,6 +94,9 @@ static int32_t describe_data(struct problem *p) {
       if (!p->check_only) {
         return first;
       }
+    } else if (held != NULL && held->rows == 0 && !p->check_only) {
+      text_format(&p->warnings, "data \"%s\" has no rows: a mean over them counts as 0\n",
+                  held->declared->name);
     }
   }
   return first;

@@ -505,5 +505,7 @@ int main(void) {
       cmocka_unit_test(learning_rate_is_refused_by_implicit),
       cmocka_unit_test(three_levels_one_step),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  (void)unlink(blobs());
+  return failed;
 }

@@ -379,6 +379,40 @@ static void random_restarts(void **state) {
   assert_true(starts[0][0] == starts[1][0] && starts[0][1] == starts[1][1]);
 }
 
+/* ---- no rows ---- */
+
+#define NO_ROWS                                                                                  \
+  "{ \"tier\": 1, \"data\": { \"pool\": { \"digits\": { \"rows\": 20 } },"                       \
+  "    \"none\": [\"pool\", { \"label-noise\": 0 }, { \"where\": \"wrong\" }] },"                \
+  "  \"variables\": { \"net\": { \"linear\": [784, 10] }, \"belief\": { \"per\": \"none\", "     \
+  "\"init\": 1 }, \"a\": 1 },"                                                                   \
+  "  \"objectives\": { \"f\": [{ \"times\": [\"a\", { \"l2\": \"net\" }] }, { \"times\": "       \
+  "[\"belief\", { \"cross-entropy\": { \"logits\": { \"net\": \"none.x\" }, \"labels\": "        \
+  "\"none.y\" } }] }], \"g\": [{ \"l2\": \"net\" }, { \"l2\": \"belief\" }] },"                  \
+  "  \"levels\": [{ \"name\": \"inner\", \"minimize\": \"f\", \"over\": \"net\", \"steps\": 5, " \
+  "%s \"optimizer\": { \"sgd\": { \"lr\": 0.1 } } }, { \"name\": \"outer\", \"minimize\": "      \
+  "\"g\", \"over\": [\"a\", \"belief\"], \"steps\": 3, \"through\": { \"inner\": \"unroll\" }, " \
+  "\"optimizer\": { \"sgd\": { \"lr\": 0.1 } } }],"                                              \
+  "  \"metrics\": { \"m\": { \"cross-entropy\": { \"logits\": { \"net\": \"none.x\" }, "         \
+  "\"labels\": \"none.y\" } } } }"
+
+/* Their mean is 0; a batch of them is refused. */
+static void data_without_rows(void **state) {
+  (void)state;
+  struct harness h;
+  double value = 1;
+  harness_open(&h, NO_ROWS, "");
+  assert_int_equal(run_to_end(&h), 3);
+  assert_ok(problem_metric(h.problem, 0, &value));
+  assert_true(value == 0);
+  assert_true(number(&h, "inner.loss.1") == 0 && number(&h, "inner.loss.0") > 0);
+  harness_close(&h);
+  char *text = memory_format(NO_ROWS, "\"batch\": 3,");
+  assert_fails(harness_try(&h, text), TIER_E_INVALID, "batch of 3 rows from data \"none\"");
+  free(text);
+  harness_close(&h);
+}
+
 /* ---- saved states ---- */
 
 #define SAVED                                                                                    \
@@ -498,6 +532,7 @@ int main(void) {
       cmocka_unit_test(stationarity_modes),
       cmocka_unit_test(warm_starts),
       cmocka_unit_test(random_restarts),
+      cmocka_unit_test(data_without_rows),
       cmocka_unit_test(saved_states_go_on_alike),
       cmocka_unit_test(measures_leave_no_trace),
   };
