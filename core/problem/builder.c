@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "problem/draws.h"
 #include "problem/instances.h"
 #include "problem/sources.h"
 #include "problem/variables.h"
@@ -81,7 +80,6 @@ static int32_t field_value(struct builder *b, const struct expr *e, struct meani
     text_free(&names);
     return status;
   }
-  TIER_TRY(rows_check(held, &b->context->data[e->index]));
   int64_t rows = builder_rows(b, e->index);
   if (rows < 0) {
     return fail(TIER_E_INVALID,
@@ -173,7 +171,6 @@ static int32_t variable_value(struct builder *b, const struct expr *e, struct me
     return fail(TIER_E_INVALID, "batch of %lld rows from data \"%s\", which has none",
                 (long long)rows->count, b->p->data[data].declared->name);
   }
-  TIER_TRY(rows_check(&b->p->data[data], rows));
   if (rows->indexed) {
     tier_value index = builder_input(b, INPUT_ROWS, data, 0, TIER_I32, &rows->count, 1);
     out->value = tier_gather(&b->g->face, out->value, index, 0);

@@ -36,6 +36,10 @@ int32_t context_of_level(struct problem *p, const struct manifest_level *level, 
       return fail(TIER_E_UNSUPPORTED, "level \"%s\": batch \"parent\" is not supported yet",
                   level->name);
     }
+    if (rows > INT32_MAX) {
+      return fail(TIER_E_INVALID, "level \"%s\": a batch of %lld rows is more than %d", level->name,
+                  (long long)rows, INT32_MAX);
+    }
     if (rows != BATCH_ALL) {
       c->data[i].count = rows;
       c->data[i].indexed = 1;
@@ -49,10 +53,18 @@ static int32_t batch_too_large(const struct held_data *held, int64_t count) {
               (long long)count, held->declared->name, (long long)held->rows);
 }
 
-int32_t rows_check(const struct held_data *held, const struct rows *rows) {
-  int too_many =
-      rows->indexed && !held->rows_unknown && held->rows >= 0 && rows->count > held->rows;
-  return too_many ? batch_too_large(held, rows->count) : TIER_OK;
+int32_t context_check(const struct problem *p, const struct builder *reads) {
+  for (size_t i = 0; i < reads->input_count; i++) {
+    const struct input *in = &reads->inputs[i];
+    if (in->kind == INPUT_FIELD || in->kind == INPUT_ROWS) {
+      const struct rows *rows = &reads->context->data[in->index];
+      const struct held_data *held = &p->data[rows->source];
+      if (rows->indexed && !held->rows_unknown && held->rows >= 0 && rows->count > held->rows) {
+        return batch_too_large(held, rows->count);
+      }
+    }
+  }
+  return TIER_OK;
 }
 
 /* ---- bindings ---- */

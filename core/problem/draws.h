@@ -11,7 +11,7 @@ void context_all(const struct problem *p, struct arena *arena, struct context *c
 int32_t context_of_level(struct problem *p, const struct manifest_level *level, int64_t batch,
                          struct context *c);
 /* Refuses a batch of more rows than the data has, where their number is known. */
-int32_t rows_check(const struct held_data *held, const struct rows *rows);
+int32_t context_check(const struct problem *p, const struct builder *reads);
 
 /* Makes room for draws of the fields that the builder reads. */
 int32_t binding_prepare(struct problem *p, struct binding *b, struct context *c,

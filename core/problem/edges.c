@@ -262,9 +262,8 @@ static int32_t check_steps(const tier_edge *e) {
     return fail(
         TIER_E_REFUSED,
         "%s differentiates through optimizer steps, and the optimizer of level \"%s\" is not "
-        "a differentiable step: name one, {\"%s\": {\"step\": {\"sgd\": {\"lr\": ...}}}}, or "
-        "use an implicit estimator",
-        a->component->c.id, e->lower->declared->name, a->component->c.id);
+        "a differentiable step: name one at its slot \"step\", or use an implicit estimator",
+        a->component->c.id, e->lower->declared->name);
   }
   return check_step_sizes(e, a);
 }

@@ -224,6 +224,7 @@ static int32_t build_suite(struct suite *s) {
   TIER_TRY(builder_new(s->p, &s->context, &s->builder));
   TIER_TRY(build_terms(s));
   TIER_TRY(builder_check_copies(&s->builder));
+  TIER_TRY(context_check(s->p, &s->builder));
   s->sample_rows = count_rows(s);
   s->term_values = memory_alloc(s->term_count, sizeof(double));
   return TIER_OK;
