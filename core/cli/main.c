@@ -33,7 +33,7 @@ static int verb_probe(const struct options *o);
 #define SET LIST("set", sets, "PATH=JSON", "override a value of the manifest (repeatable)")
 #define OUT TEXT("out", 'o', out, "DIR", "where run directories go (default: runs)")
 #define SEEDS TEXT("seeds", 0, seeds, "N,N,...", "these seeds instead of the manifest's")
-#define THREADS TEXT("threads", 0, threads, "N", "threads to compute with; 0: all")
+#define THREADS TEXT("threads", 0, threads, "N", "threads to compute with, or all")
 #define FORCE FLAG("force", 'f', force, "run again what is finished")
 #define VARIANT TEXT("variant", 0, variant, "NAME", "this variant or cell instead of the base")
 #define EDGE TEXT("edge", 0, edge, "UPPER.LOWER", "the edge to compare on, if there are several")

@@ -113,16 +113,17 @@ static int check_operands(const struct verb *verb, const struct options *o) {
   return -1;
 }
 
-/* --threads N is --set compute.threads=N. */
+/* --threads N is --set compute.threads=N; so is --threads all. */
 static int add_threads(struct options *o) {
   int64_t threads = 0;
   if (o->threads == NULL) {
     return -1;
   }
-  if (!options_integer("--threads", o->threads, 0, 1024, &threads)) {
+  if (strcmp(o->threads, "all") != 0 &&
+      !options_integer("--threads", o->threads, 1, 1024, &threads)) {
     return EXIT_USAGE;
   }
-  o->threads_set = memory_format("compute.threads=%lld", (long long)threads);
+  o->threads_set = memory_format("compute.threads=%s", o->threads);
   array_push(o->sets.items, o->sets.count, o->sets.capacity, o->threads_set);
   return -1;
 }

@@ -11,18 +11,6 @@ TIER = os.environ["TIER"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "experiments"
 
-
-def find_data():
-    """The folder with real data, or None."""
-    for folder in (os.environ.get("TIER_DATA"), ROOT.parent / "shared" / "data"):
-        if folder and (pathlib.Path(folder) / "mnist").is_dir():
-            return pathlib.Path(folder)
-    return None
-
-
-DATA = find_data()
-
-
 # Overrides of a variant that is legal, but not supported yet.
 LATER = {"metrics.val_loss": {"value": "validation", "after": {"inner": 3}}}
 

@@ -40,6 +40,8 @@ class Usage(Case):
 
     def test_numbers_are_checked(self):
         self.tier("run", self.manifest(), "--threads", "two", code=64)
+        self.tier("run", self.manifest(), "--threads", "0", code=64)
+        self.tier("run", self.manifest(), "--threads", "all")
         self.tier("run", self.manifest(), "--seeds", "1,,2", code=64)
         self.tier("compare", self.manifest(), "--estimators", "cg", "--at-step", "-1", code=64)
 
