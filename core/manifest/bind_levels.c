@@ -251,7 +251,7 @@ static void check_required(const struct reading *x, struct json *level) {
           x->what);
   }
   if (json_member(level, "optimizer") == NULL && !idle) {
-    wrong(x->r, level, "write \"optimizer\": { \"adam\": { \"lr\": 0.01 } }, for example",
+    wrong(x->r, level, "write \"optimizer\": its name, { NAME: { arguments } }, or \"none\"",
           "%s has no \"optimizer\"", x->what);
   }
   if (epochs != NULL && json_member(level, "steps") != NULL) {

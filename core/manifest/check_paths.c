@@ -80,6 +80,27 @@ static char *reached(const struct paths *x, int strict, int *unknown) {
   return variables;
 }
 
+/* ---- estimators for hints ---- */
+
+/* The estimators there are that follow the steps of a level; or, of the implicit ones, the linear
+ * solvers that name them. */
+static const char *choice_of_estimators(struct reader *r, int implicit) {
+  struct text list = {0};
+  size_t count = 0;
+  const char *const *names = registry_names(r->registry, POSITION_ESTIMATOR, &count);
+  for (size_t i = 0; i < count; i++) {
+    const struct component *c = registry_find(r->registry, POSITION_ESTIMATOR, names[i]);
+    int solver = c != NULL && strcmp(c->c.kind, "linear-solver") == 0;
+    int follows = c != NULL && !solver && (c->c.flags & TIER_NEEDS_STEP) != 0;
+    if (implicit ? solver : follows) {
+      text_format(&list, "%s\"%s\"", list.length > 0 ? ", " : "", names[i]);
+    }
+  }
+  const char *text = arena_text(r->arena, list.length > 0 ? text_get(&list) : "those installed");
+  text_free(&list);
+  return text;
+}
+
 /* ---- no path ---- */
 
 /* Whether there would be a path to v if these were the edges. */
@@ -103,8 +124,9 @@ static const char *path_hint(const struct paths *x, int v) {
       edges[x->edge_count] = (struct edge){k, implicit};
       if (r->m->levels[k].name[0] != '\0' && would_reach(x, edges, x->edge_count + 1, v)) {
         const char *name = r->m->levels[k].name;
-        return arena_format(r->arena, "it goes through %s: add \"through\": { \"%s\": \"%s\" }",
-                            name, name, implicit ? "cg" : "unroll");
+        return arena_format(
+            r->arena, "it goes through %s: add \"through\": { \"%s\": ESTIMATOR } with one of %s",
+            name, name, choice_of_estimators(r, implicit));
       }
     }
   }
@@ -159,7 +181,9 @@ static void refuse_implicit(const struct paths *x, const struct manifest_over *o
   const struct manifest_through *t = blind_edge(x, o->variable, &where);
   const struct place *p = t != NULL ? &t->place : &l->place;
   const char *lower = t != NULL ? x->r->m->levels[t->level].name : "the lower levels";
-  wrong_place(x->r, p, "use an estimator that follows the steps: \"unroll\", \"one-step\"",
+  wrong_place(x->r, p,
+              arena_format(x->r->arena, "use an estimator that follows the steps: %s",
+                           choice_of_estimators(x->r, 0)),
               "\"%s\" reaches %s only through %s, and %s is implicit: it differentiates the "
               "condition that the lower objective is at its minimum, which \"%s\" is not in",
               over_text(x->r, o), lower, t != NULL ? where : "optimizers or starts",

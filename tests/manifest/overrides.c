@@ -322,7 +322,8 @@ static const struct {
     {"05-learning-rate.json", NULL, "cg",
      "--estimators: \"log_lr\" reaches inner only through its optimizer, and cg is implicit: it "
      "differentiates the condition that the lower objective is at its minimum, which \"log_lr\" is "
-     "not in; use an estimator that follows the steps: \"unroll\", \"one-step\"\n"},
+     "not in; use an estimator that follows the steps: \"unroll\", \"one-step\", "
+     "\"nested-fd\", \"reptile\"\n"},
 };
 
 static void refuses_an_estimator(void **state) {
