@@ -95,6 +95,18 @@ struct run {
   int trials;                  /* of this line search */
 };
 
+/* What a file brought back may be of other numbers than this optimizer would leave. */
+static int32_t check_ring(const struct run *r) {
+  int64_t memory = r->l->memory;
+  if (*r->count < 0 || *r->count > memory || *r->next < 0 || *r->next >= memory) {
+    return tier_failf(r->l->host, TIER_E_DATA,
+                      "lbfgs: its state is damaged: %lld pairs, the next at %lld, with a memory of "
+                      "%lld",
+                      (long long)*r->count, (long long)*r->next, (long long)memory);
+  }
+  return TIER_OK;
+}
+
 static int32_t run_open(struct run *r, const struct lbfgs *l, tier_objective *f, tier_state *state,
                         tier_vector *w) {
   int64_t n = f->api->size(f);
@@ -122,7 +134,7 @@ static int32_t run_open(struct run *r, const struct lbfgs *l, tier_objective *f,
     name_of('y', i, name);
     r->y[i] = state->api->get_vector(state, name);
   }
-  return TIER_OK;
+  return check_ring(r);
 }
 
 static void run_close(struct run *r) {

@@ -461,6 +461,32 @@ static void two_half_runs_are_deterministic(void **state) {
   assert_memory_equal(results[0], results[1], sizeof results[0]);
 }
 
+/* A state file can be whole and still say what this optimizer never would. */
+static void a_damaged_state_is_refused(void **state) {
+  (void)state;
+  const char *const names[] = {"count", "next"};
+  const int64_t wrong[] = {-1, 11, INT64_MAX, INT64_MIN};
+  struct objective f;
+  tier_loop_report report;
+  objective_open(&f, 20, rosenbrock_value);
+  struct params *p = arguments(POSITION_OPTIMIZER, "lbfgs");
+  set_number(p, "memory", 3);
+  struct instance *i = make(p, 20);
+  tier_vector *w = vector_new(20);
+  assert_ok(run(i, &f, 15, 0.0, w, &report));
+  for (size_t k = 0; k < 8; k++) {
+    int64_t *integer = i->state->api->get_integers(i->state, names[k / 4]);
+    int64_t right = *integer;
+    *integer = wrong[k % 4];
+    assert_fails(run(i, &f, 1, 0.0, w, &report), TIER_E_DATA, "lbfgs: its state is damaged");
+    *integer = right;
+  }
+  assert_ok(run(i, &f, 1, 0.0, w, &report));
+  vector_free(w);
+  free_instance(i);
+  objective_close(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_quadratic_is_minimized),
@@ -474,6 +500,7 @@ int main(void) {
       cmocka_unit_test(trials_that_are_not_finite_are_left),
       cmocka_unit_test(a_start_that_is_not_finite_is_an_error),
       cmocka_unit_test(two_half_runs_are_deterministic),
+      cmocka_unit_test(a_damaged_state_is_refused),
   };
   return cmocka_run_group_tests(tests, open_plugins, close_plugins);
 }
