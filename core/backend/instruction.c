@@ -48,7 +48,7 @@ void view_make_dense(struct view *v) {
 int32_t instruction_bad_index(const struct instruction *i, int64_t at, int32_t index,
                               int64_t size) {
   return fail(TIER_E_DATA,
-              "%s: index[%lld] is %d, not in 0 to %lld (labels count from 0 to classes - 1)",
+              "%s: index[%lld] is %d, not in 0 to %lld (indices, and so labels, count from 0)",
               i->where, (long long)at, index, (long long)size - 1);
 }
 

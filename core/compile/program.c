@@ -231,8 +231,10 @@ int32_t program_apply(struct program *p, const void *const *fast, void *const *o
 
 int32_t program_apply_block(struct program *p, int64_t k, const void *const *fast,
                             void *const *outputs) {
-  for (int64_t j = 0; j < k; j++) {
-    TIER_TRY(program_apply(p, fast + j * p->fast_count, outputs + j * p->output_count));
+  for (int64_t j = 0; j < k; j++) { /* tables of nothing may be NULL */
+    const void *const *of_fast = p->fast_count > 0 ? fast + j * p->fast_count : NULL;
+    void *const *of_outputs = p->output_count > 0 ? outputs + j * p->output_count : NULL;
+    TIER_TRY(program_apply(p, of_fast, of_outputs));
   }
   return TIER_OK;
 }
@@ -241,8 +243,11 @@ int32_t program_apply_block(struct program *p, int64_t k, const void *const *fas
 
 /* Multiplications and additions of a matmul; 0 for others. */
 static int64_t flops(const struct instruction *i) {
+  if (i->op != TIER_OP_MATMUL) {
+    return 0;
+  }
   const struct view *a = &i->inputs[0];
-  return i->op == TIER_OP_MATMUL ? 2 * view_size(&i->out) * a->dims[a->rank - 1 - i->ints[0]] : 0;
+  return 2 * view_size(&i->out) * a->dims[a->rank - 1 - i->ints[0]];
 }
 
 void program_facts(const struct program *p, struct program_facts *out) {

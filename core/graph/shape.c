@@ -93,11 +93,14 @@ static int32_t slice_shape(struct graph *g, struct value *out) {
   const struct value *x = rule_input(g, out, 0);
   TIER_TRY(rule_all_real(g, out));
   TIER_TRY(rule_ints(g, out, 3 * (uint32_t)x->rank));
+  out->type = TIER_REAL;
+  out->rank = x->rank;
+  if (x->rank == 0) { /* there are no numbers */
+    return TIER_OK;
+  }
   const int64_t *start = out->ints;
   const int64_t *limit = start + x->rank;
   const int64_t *stride = limit + x->rank;
-  out->type = TIER_REAL;
-  out->rank = x->rank;
   for (int32_t i = 0; i < x->rank; i++) {
     if (start[i] < 0 || start[i] > limit[i] || limit[i] > x->dims[i] || stride[i] < 1 ||
         stride[i] > MOST_STEPS) {

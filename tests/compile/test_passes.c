@@ -463,7 +463,7 @@ static void a_bad_index_is_reported(void **state) {
     assert_int_equal(program_apply(p, in, to), TIER_E_DATA);
     assert_string_equal(error_text(),
                         "gather, asked for by picker.forward at m.json:3:4: index[1] is 3, "
-                        "not in 0 to 2");
+                        "not in 0 to 2 (indices, and so labels, count from 0)");
     error_clear();
     program_free(p);
     graph_free(graph);
