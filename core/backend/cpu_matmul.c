@@ -124,6 +124,27 @@ static void multiply_dots(const struct call *call, const struct product *p) {
   }
 }
 
+/* Chooses the loop with the long inner part. */
+static void multiply_plain(const struct call *call, const struct product *p) {
+  struct product q = *p;
+  int vectors = p->n == 1 && p->ldc == 1 && (p->tb || p->ldb == 1); /* b and c, without gaps */
+  if (vectors && p->ta) { /* c^T = b^T A: rows of what is stored for a */
+    q = (struct product){.a = p->b, .b = p->a, .c = p->c, .m = 1, .n = p->m, .k = p->k};
+    q.lda = p->k;
+    q.ldb = p->lda;
+    q.ldc = p->m;
+    multiply_rows(call, &q);
+  } else if (vectors) { /* the column is stored as a row is */
+    q.tb = 1;
+    q.ldb = p->k;
+    multiply_dots(call, &q);
+  } else if (p->tb) {
+    multiply_dots(call, p);
+  } else {
+    multiply_rows(call, p);
+  }
+}
+
 /* ---- chunks ---- */
 
 /* Unit u: batch u / chunks, and in it the rows or columns of chunk u % chunks. */
@@ -155,10 +176,8 @@ static void run_units(const struct call *call, int64_t begin, int64_t end) {
     }
     if (plan->use_blas && blas_get() != NULL) {
       multiply_with_blas(call, &p);
-    } else if (p.tb) {
-      multiply_dots(call, &p);
     } else {
-      multiply_rows(call, &p);
+      multiply_plain(call, &p);
     }
   }
 }
