@@ -292,6 +292,8 @@ static int32_t examine_entries(struct arena *a, tier_component *c) {
 
 /* ---- components ------------------------------------------------------------------------------ */
 
+/* The words of the manifest's grammar, as in manifest/names.c: a layer above, which says the same
+ * of names. */
 static int is_reserved(const char *id) {
   static const char *const reserved[] = {"per",   "shape", "init",   "model",   "within",
                                          "all",   "value", "on",     "after",   "each",
