@@ -15,7 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "archives are written 
 #define VERSION 1u
 #define LIMIT ((size_t)1 << 40)
 
-static size_t element_size(uint32_t type) {
+size_t archive_element_size(uint32_t type) {
   switch (type) {
     case ARCHIVE_F32:
       return 4;
@@ -31,7 +31,7 @@ static size_t element_size(uint32_t type) {
 
 void archive_add(struct archive *a, const char *name, uint32_t type, uint64_t count,
                  const void *data) {
-  size_t bytes = (size_t)count * element_size(type);
+  size_t bytes = (size_t)count * archive_element_size(type);
   struct archive_array array = {.name = memory_copy_text(name), .type = type, .count = count};
   array.data = memory_alloc(bytes, 1);
   if (bytes > 0) {
@@ -53,7 +53,7 @@ static void add_array(struct text *t, const struct archive_array *array) {
   add_u32(t, array->type);
   add_u32(t, 0);
   text_add_n(t, (const char *)&array->count, sizeof array->count);
-  text_add_n(t, array->data, (size_t)array->count * element_size(array->type));
+  text_add_n(t, array->data, (size_t)array->count * archive_element_size(array->type));
 }
 
 static void digest_of(const char *data, size_t size, uint8_t digest[SHA256_DIGEST_LENGTH]) {
@@ -114,7 +114,7 @@ static int take_array(struct reader *r, struct archive_array *array) {
   array->type = take_u32(r);
   (void)take_u32(r);
   const char *count = take(r, sizeof array->count);
-  size_t size = element_size(array->type);
+  size_t size = archive_element_size(array->type);
   if (count == NULL || size == 0) {
     return 0;
   }

@@ -28,6 +28,8 @@ struct archive {
   char *buffer; /* of a read archive */
 };
 
+/* Bytes of one element of a type. */
+size_t archive_element_size(uint32_t type);
 /* Adds an array; data is copied. */
 void archive_add(struct archive *a, const char *name, uint32_t type, uint64_t count,
                  const void *data);

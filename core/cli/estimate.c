@@ -75,6 +75,7 @@ int verb_freeze(const struct options *o) {
   int64_t steps = 0;
   size_t count = 0;
   struct arena *a = arena_new();
+  stop_with_parent();
   stop_watch();
   int32_t status = session_open(o, &s);
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], "base") : status;
@@ -272,6 +273,7 @@ int verb_estimate(const struct options *o) {
   struct item *items = NULL;
   size_t count = 0;
   struct estimation e = {.session = &s, .arena = arena_new()};
+  stop_with_parent();
   e.answer = json_make(e.arena, JSON_OBJECT);
   int32_t status = session_open(o, &s);
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], "base") : status;

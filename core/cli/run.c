@@ -96,6 +96,9 @@ int verb_run(const struct options *o) {
   struct session s;
   int code = 0;
   const char *name = o->variant != NULL ? o->variant : "base";
+  if (o->checked) { /* `compare` runs this */
+    stop_with_parent();
+  }
   int32_t status = session_open(o, &s);
   if (status == TIER_OK) {
     status = session_check(&s, o->operands.items[0], o->checked ? name : NULL);

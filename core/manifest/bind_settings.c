@@ -47,10 +47,16 @@ static void bind_budget(struct reader *r) {
   }
 }
 
+#define MOST_SEEDS 10000
+
 static void bind_seeds(struct reader *r) {
   struct json *j = json_member(r->root, "seeds");
   size_t count = j != NULL && j->type == JSON_LIST ? j->count : 0;
   r->m->seeds = arena_alloc(r->arena, (count + 1) * sizeof *r->m->seeds);
+  if (count > MOST_SEEDS) {
+    wrong(r, j, "", "\"seeds\" has %zu numbers; the most are %d", count, MOST_SEEDS);
+    return;
+  }
   if (j != NULL && count == 0) {
     wrong(r, j, "", "\"seeds\" must be a whole number or a list of them");
   }

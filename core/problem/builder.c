@@ -268,6 +268,9 @@ static int32_t build_expr(struct builder *b, const struct expr *e, struct meanin
   return fail(TIER_E_INTERNAL, "unknown kind of expression %d", (int)e->kind);
 }
 
+/* Expressions inside expressions, names followed: each takes stack. */
+#define MOST_NESTED 1000
+
 int32_t builder_expr(struct builder *b, const struct expr *e, struct meaning *out) {
   for (size_t i = 0; i < b->memo_count; i++) {
     if (b->memos[i].expr == e) {
@@ -279,7 +282,14 @@ int32_t builder_expr(struct builder *b, const struct expr *e, struct meaning *ou
   const char *place =
       arena_format(b->arena, "%s:%d:%d", e->place.file, e->place.line, e->place.column);
   uint32_t before = graph_origin(b->g, (struct origin){.place = place});
-  int32_t status = build_expr(b, e, out);
+  b->depth++;
+  int32_t status = b->depth <= MOST_NESTED
+                       ? build_expr(b, e, out)
+                       : fail(TIER_E_INVALID,
+                              "expressions nest deeper than %d, through the values "
+                              "that they name",
+                              MOST_NESTED);
+  b->depth--;
   status = status == TIER_OK ? graph_status(b->g) : status;
   graph_restore_origin(b->g, before);
   if (status < 0) {

@@ -106,12 +106,10 @@ static int32_t visit_variables(struct visitor *v) {
 /* Why it ended, as whole numbers; seconds only where a budget counts them: no two runs agree. */
 static int32_t visit_progress(struct visitor *v) {
   struct problem *p = v->p;
-  int64_t end[sizeof p->end / sizeof(int64_t)];
-  memcpy(end, p->end, sizeof end);
   TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->done, "done"));
   TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->has_kept, "has_kept"));
-  TIER_TRY(visit(v, ARCHIVE_I64, COUNT(end), end, "end"));
-  memcpy(p->end, end, sizeof end);
+  TIER_TRY(visit(v, ARCHIVE_TEXT, (int64_t)sizeof p->end, p->end, "end"));
+  p->end[sizeof p->end - 1] = '\0';
   if (p->m->budget.seconds >= 0) {
     double seconds = now_seconds() - p->started;
     TIER_TRY(visit(v, ARCHIVE_F64, 1, &seconds, "seconds"));
@@ -167,6 +165,18 @@ static void widen(const void *from, int64_t count, double *to) {
   }
 }
 
+/* All whole numbers of a state are counters. */
+static int32_t check_counters(const char *name, int64_t count, const void *data) {
+  for (int64_t i = 0; i < count; i++) {
+    int64_t x = ((const int64_t *)data)[i];
+    if (x < 0 || x > INT64_C(1) << 53) {
+      return fail(TIER_E_DATA, "the state's \"%s\" has the impossible number %lld", name,
+                  (long long)x);
+    }
+  }
+  return TIER_OK;
+}
+
 static int32_t load_array(struct visitor *v, const char *name, uint32_t type, int64_t count,
                           void *data) {
   const struct archive_array *a = archive_find(v->archive, name);
@@ -183,9 +193,9 @@ static int32_t load_array(struct visitor *v, const char *name, uint32_t type, in
   if (widening) {
     widen(a->data, count, data);
   } else {
-    memcpy(data, a->data, (size_t)count * (type == ARCHIVE_F32 ? 4 : 8));
+    memcpy(data, a->data, (size_t)count * archive_element_size(type));
   }
-  return TIER_OK;
+  return type == ARCHIVE_I64 ? check_counters(name, count, data) : TIER_OK;
 }
 
 int32_t problem_load(struct problem *p, const char *path, int convert) {

@@ -164,6 +164,7 @@ struct builder {
   size_t input_count, input_capacity;
   struct memo *memos;
   size_t memo_count, memo_capacity;
+  int depth; /* of the expression being built */
 };
 
 /* ---- programs ---- */

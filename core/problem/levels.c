@@ -328,9 +328,6 @@ static int32_t objective_gradient(tier_objective *f, const tier_vector *w, doubl
   struct level *l = ((struct objective *)(void *)f)->l;
   struct point at = level_point(l);
   at.w = w->data;
-  if (problem_interrupted()) {
-    return fail(TIER_E_INTERRUPTED, "interrupted");
-  }
   TIER_TRY(suite_gradient(l->suites[0], &at, value, l->term_values, gradient, NULL));
   vector_interface.copy(gradient, l->gradient);
   return TIER_OK;
@@ -426,9 +423,6 @@ int32_t level_continue(struct level *l, int64_t steps, double tolerance, tier_re
   }
   int done = 0;
   for (int64_t t = 0; t < steps && !done; t++) {
-    if (problem_interrupted()) {
-      return fail(TIER_E_INTERRUPTED, "interrupted");
-    }
     TIER_TRY(step_once(l, tolerance, record, &done));
   }
   return TIER_OK;

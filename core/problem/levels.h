@@ -46,6 +46,4 @@ int32_t level_solve_children(struct level *l);
 int32_t level_gradient(struct level *l);
 double now_seconds(void);
 
-int problem_interrupted(void);
-
 #endif

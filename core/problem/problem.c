@@ -1,7 +1,6 @@
 #include "problem/problem.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +16,6 @@
 #include "problem/sources.h"
 #include "problem/top.h"
 #include "problem/variables.h"
-
-static volatile sig_atomic_t interrupted;
-
-void problem_interrupt(void) {
-  interrupted = 1;
-}
-int problem_interrupted(void) {
-  return interrupted != 0;
-}
 
 /* ---- diagnostics of a check ---- */
 

@@ -35,8 +35,6 @@ int32_t problem_step(struct problem *p);
 /* NULL while there is more to do; else why it ended: "steps", "budget: gradients", ... */
 const char *problem_end(const struct problem *p);
 int32_t problem_finish(struct problem *p); /* after the last step: the solver's finish */
-/* Asks a running step to stop soon (async-signal-safe); the step returns TIER_E_INTERRUPTED. */
-void problem_interrupt(void);
 
 /* ---- what a step left ---- */
 

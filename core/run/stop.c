@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t asked;
@@ -27,6 +28,14 @@ void stop_watch(void) {
   (void)sigemptyset(&action.sa_mask);
   (void)sigaction(SIGINT, &action, NULL);
   (void)sigaction(SIGTERM, &action, NULL);
+  struct sigaction now;
+  if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN) { /* not under nohup */
+    (void)sigaction(SIGHUP, &action, NULL);
+  }
+}
+
+void stop_with_parent(void) {
+  (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
 void stop_pass_to(int child) {

@@ -72,6 +72,14 @@ class Validate(Case):
         self.assertEqual([s["variant"] for s in document["skipped"]], ["later"])
         self.assertIn("not supported yet", document["skipped"][0]["message"])
 
+    def test_long_chains_of_values_are_refused(self):
+        m = ridge()
+        m["values"] = {f"v{i}": {"exp": f"v{i - 1}"} for i in range(1, 3000)}
+        m["values"]["v0"] = 0.1
+        m["objectives"]["validation"] = [m["objectives"]["validation"], "v2999"]
+        self.tier("validate", self.manifest(m), code=65)
+        self.assertIn("nest deeper than", self.messages)
+
     def test_only_headers_are_read(self):
         """Data that end after their header pass `validate`, and fail a run."""
         folder = self.folder / "mnist"
