@@ -127,6 +127,29 @@ static void widened(void **state) {
   (void)unlink(path);
 }
 
+/* A state whose checksum is right but whose counters cannot be. */
+static void impossible_counters(void **state) {
+  (void)state;
+  static const int64_t wrong[] = {-1, INT64_MAX};
+  struct harness h;
+  char path[] = "/tmp/tier-state-XXXXXX";
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  (void)close(fd);
+  harness_open(&h, CLEANING, 1, "f32", "\"unroll\"");
+  for (size_t i = 0; i < 2; i++) {
+    struct archive a = {0};
+    assert_ok(problem_save(h.problem, path));
+    assert_ok(archive_read(path, &a));
+    memcpy(archive_find(&a, "done")->data, &wrong[i], sizeof wrong[i]);
+    assert_ok(archive_write(&a, path));
+    archive_free(&a);
+    assert_fails(problem_load(h.problem, path, 0), TIER_E_DATA, "impossible number");
+  }
+  harness_close(&h);
+  (void)unlink(path);
+}
+
 /* A file cut off at any byte, or with any byte changed, is refused whole. */
 static void damaged_archives(void **state) {
   (void)state;
@@ -256,6 +279,7 @@ int main(void) {
       cmocka_unit_test(identical_for_any_threads),
       cmocka_unit_test(saved_and_loaded),
       cmocka_unit_test(widened),
+      cmocka_unit_test(impossible_counters),
       cmocka_unit_test(damaged_archives),
       cmocka_unit_test(batches_cover_an_epoch),
       cmocka_unit_test(ledger_counts),
