@@ -197,10 +197,26 @@ static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *
 }
 
 /* An implicit estimator needs a cross derivative: some input must reach the gradient. */
+static int32_t check_simplified_cross(tier_edge *e, struct suite *suite) {
+  struct products *q = products_new(suite);
+  struct kernel *k = NULL;
+  int32_t status = products_cross(q, e, &k);
+  if (status == TIER_OK && kernel_is_zero(k)) {
+    status =
+        fail(TIER_E_REFUSED,
+             "%s is implicit, and the cross derivative of the objective of level \"%s\" by what "
+             "level \"%s\" is over simplifies to zero: it has no effect on the solution",
+             e->declared->estimator->component->c.id, e->lower->declared->name,
+             e->upper->declared->name);
+  }
+  products_free(q);
+  return status;
+}
+
 static int32_t check_cross(tier_edge *e, struct suite *suite) {
   for (size_t i = 0; i < e->inputs.count; i++) {
     if (reads(&suite->builder, e->inputs.variables[i])) {
-      return TIER_OK;
+      return check_simplified_cross(e, suite);
     }
   }
   return fail(
@@ -555,11 +571,18 @@ static int32_t gradient(tier_oracle *o, double *value, tier_vector *out) {
 }
 
 /* Runs a kernel along flat vectors: `v` over the tensors `vs`, outputs over w and the inputs. */
+static int32_t check_apart(const tier_vector *v, const tier_vector *out) {
+  return v != NULL && v == out
+             ? fail(TIER_E_PLUGIN, "a product's result needs a vector other than the one it is of")
+             : TIER_OK;
+}
+
 static int32_t run_kernel(tier_oracle *o, struct kernel *k, const tier_vector *w,
                           const struct placed *vs, size_t v_count, const tier_vector *v,
                           tier_vector *out, tier_vector *inputs) {
   tier_edge *e = o->e;
   const struct level *l = e->lower;
+  TIER_TRY(check_apart(v, out));
   size_t n = out != NULL ? l->placed_count : 0;
   size_t p = inputs != NULL ? e->placed_count : 0;
   void **vectors = memory_alloc(v_count, sizeof *vectors);
@@ -601,10 +624,31 @@ static int32_t hvp(tier_oracle *o, const tier_vector *v, tier_vector *out) {
 
 static int32_t hvp_block(tier_oracle *o, int64_t count, const tier_vector *const *vs,
                          tier_vector *const *outs) {
-  for (int64_t i = 0; i < count; i++) {
-    TIER_TRY(hvp(o, vs[i], outs[i]));
+  struct kernel *k = NULL;
+  const struct level *l = o->e->lower;
+  size_t n = l->placed_count;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_hvp(o->products, o->e, &k));
+  void **vectors = memory_alloc((size_t)count * n, sizeof *vectors);
+  void **outputs = memory_alloc((size_t)count * n, sizeof *outputs);
+  int32_t status = TIER_OK;
+  for (size_t j = 0; j < (size_t)count; j++) {
+    status = check_apart(vs[j], outs[j]);
+    if (status < 0) {
+      break;
+    }
+    placed_addresses(l, o->level_step, l->placed, n, vs[j]->data, vectors + j * n);
+    placed_addresses(l, o->level_step, l->placed, n, outs[j]->data, outputs + j * n);
+    vector_interface.fill(outs[j], 0);
+    count_products(o, 1, 0);
   }
-  return TIER_OK;
+  if (status == TIER_OK) {
+    struct point at = point_of(o, o->w);
+    status = kernel_run_block(k, o->e->p, &at, count, (const void *const *)vectors, outputs);
+  }
+  free(vectors);
+  free(outputs);
+  return status;
 }
 
 static int32_t cross(tier_oracle *o, const tier_vector *v, double scale, tier_vector *inputs) {

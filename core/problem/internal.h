@@ -178,6 +178,7 @@ struct kernel {
   uint32_t output_count;
   const void **slow_pointers, **fast_pointers;
   void **output_pointers;
+  uint32_t asked; /* outputs, with those that are zero */
   uint32_t *live; /* output_count numbers: which of the outputs asked for are not zero */
   uint64_t bound; /* serial of what it is bound to; 0: nothing */
 };

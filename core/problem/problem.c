@@ -515,7 +515,3 @@ void problem_files(const struct problem *p,
 int problem_threads(const struct problem *p) {
   return threads_count(p->threads);
 }
-
-int64_t problem_parameters(const struct problem *p, size_t variable) {
-  return p->variables[variable].size;
-}

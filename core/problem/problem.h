@@ -103,6 +103,5 @@ void problem_files(const struct problem *p,
                    void (*file)(void *context, const char *path, const char *sha256),
                    void *context);
 int problem_threads(const struct problem *p);
-int64_t problem_parameters(const struct problem *p, size_t variable); /* elements of a variable */
 
 #endif

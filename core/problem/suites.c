@@ -36,6 +36,7 @@ int32_t kernel_make(struct kernel *k, struct builder *b, enum fast_inputs fast,
   TIER_TRY(graph_status(b->g));
   split_inputs(k, b, fast);
   k->vector_count = vector_count;
+  k->asked = output_count;
   k->slow_pointers = memory_alloc(k->slow_count, sizeof *k->slow_pointers);
   k->fast_pointers = memory_alloc(k->fast_count + vector_count, sizeof *k->fast_pointers);
   k->output_pointers = memory_alloc(output_count, sizeof *k->output_pointers);
@@ -121,19 +122,25 @@ static const void *resolve(const struct problem *p, const struct input *in,
   return NULL;
 }
 
+static int32_t bind_kernel(struct kernel *k, struct problem *p, const struct point *at) {
+  if (k->bound != 0 && k->bound == at->serial) {
+    return TIER_OK;
+  }
+  for (uint32_t i = 0; i < k->slow_count; i++) {
+    k->slow_pointers[i] = resolve(p, &k->slow[i], at);
+  }
+  k->bound = 0;
+  TIER_TRY(program_bind(k->program, k->slow_pointers));
+  k->bound = at->serial;
+  return TIER_OK;
+}
+
 int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
                    const void *const *vectors, void *const *outputs) {
   if (k->output_count == 0) {
     return TIER_OK;
   }
-  if (k->bound == 0 || k->bound != at->serial) {
-    for (uint32_t i = 0; i < k->slow_count; i++) {
-      k->slow_pointers[i] = resolve(p, &k->slow[i], at);
-    }
-    k->bound = 0;
-    TIER_TRY(program_bind(k->program, k->slow_pointers));
-    k->bound = at->serial;
-  }
+  TIER_TRY(bind_kernel(k, p, at));
   for (uint32_t i = 0; i < k->fast_count; i++) {
     k->fast_pointers[i] = resolve(p, &k->fast[i], at);
   }
@@ -144,6 +151,41 @@ int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
     k->output_pointers[i] = outputs[k->live[i]];
   }
   return program_apply(k->program, k->fast_pointers, k->output_pointers);
+}
+
+int32_t kernel_run_block(struct kernel *k, struct problem *p, const struct point *at, int64_t count,
+                         const void *const *vectors, void *const *outputs) {
+  size_t inputs = (size_t)k->fast_count + k->vector_count;
+  if (k->output_count == 0) {
+    return TIER_OK;
+  }
+  TIER_TRY(bind_kernel(k, p, at));
+  const void **fast = memory_alloc((size_t)count * inputs, sizeof *fast);
+  void **live = memory_alloc((size_t)count * k->output_count, sizeof *live);
+  for (size_t j = 0; j < (size_t)count; j++) {
+    for (uint32_t i = 0; i < k->fast_count; i++) {
+      fast[j * inputs + i] = resolve(p, &k->fast[i], at);
+    }
+    for (uint32_t i = 0; i < k->vector_count; i++) {
+      fast[j * inputs + k->fast_count + i] = vectors[j * k->vector_count + i];
+    }
+    for (uint32_t i = 0; i < k->output_count; i++) {
+      live[j * k->output_count + i] = outputs[j * k->asked + k->live[i]];
+    }
+  }
+  int32_t status = program_apply_block(k->program, count, fast, live);
+  free(fast);
+  free(live);
+  return status;
+}
+
+int kernel_is_zero(const struct kernel *k) {
+  for (uint32_t i = 0; i < k->output_count; i++) {
+    if (!program_output_is_zero(k->program, i)) {
+      return 0;
+    }
+  }
+  return 1;
 }
 
 /* ---- placed tensors ---- */

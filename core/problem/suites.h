@@ -31,6 +31,11 @@ void kernel_free(struct kernel *k);
 /* Binds if the point's serial is new, and applies. */
 int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
                    const void *const *vectors, void *const *outputs);
+/* The same along `count` vectors: vectors[j * vector_count + i], outputs[j * asked + i]. */
+int32_t kernel_run_block(struct kernel *k, struct problem *p, const struct point *at, int64_t count,
+                         const void *const *vectors, void *const *outputs);
+/* 1 if every output simplified to zero. */
+int kernel_is_zero(const struct kernel *k);
 
 /* ---- suites ---- */
 

@@ -56,6 +56,7 @@ typedef struct tier_problem_1 {
   /* The same at another w, with the same theta and draw. */
   int32_t (*gradient_at)(tier_oracle *o, const tier_vector *w, double *value,
                          tier_vector *gradient);
+  /* In all products, results go to other vectors than v. */
   int32_t (*hvp)(tier_oracle *o, const tier_vector *v, tier_vector *out); /* (d2F/dw2) v */
   int32_t (*hvp_block)(tier_oracle *o, int64_t k, const tier_vector *const *vs,
                        tier_vector *const *outs);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "problem/edges.h"
 
 /* ---- ridge: manifest 01's problem ---- */
 
@@ -436,6 +437,60 @@ static void learning_rate_is_refused_by_implicit(void **state) {
   harness_close(&h);
 }
 
+/* What is only added to the lower objective has no effect on its solution. */
+static void zero_cross_derivative_is_refused(void **state) {
+  (void)state;
+  struct harness h;
+  int32_t status = harness_check(
+      &h,
+      "{ \"tier\": 1, \"data\": { \"d\": { \"linear-problem\": { \"rows\": 4 } } },"
+      "  \"variables\": { \"w\": { \"init\": [0, 0] }, \"t\": { \"init\": [1, 2] } },"
+      "  \"objectives\": { \"near\": [{ \"l2\": \"w\" }, { \"l2\": \"t\" }],"
+      "    \"far\": { \"l2\": { \"minus\": [\"w\", [5, 5]] } } },"
+      "  \"levels\": ["
+      "    { \"name\": \"inner\", \"minimize\": \"near\", \"over\": \"w\", \"optimizer\": "
+      "\"lbfgs\" },"
+      "    { \"name\": \"outer\", \"minimize\": \"far\", \"over\": \"t\", \"steps\": 1,"
+      "      \"through\": { \"inner\": \"cg\" }, \"optimizer\": { \"sgd\": { \"lr\": 0.1 } } }] }");
+  assert_int_equal(status, TIER_E_INVALID);
+  assert_non_null(strstr(h.diagnostics.items[0].message, "simplifies to zero"));
+  harness_close(&h);
+}
+
+/* A block of products equals one after the other; a product into its own vector is refused. */
+static void block_of_products(void **state) {
+  (void)state;
+  struct harness h;
+  harness_open(&h, RIDGE, SOLVED, "\"cg\"");
+  struct problem_estimate e = harness_estimate(&h);
+  tier_edge *edge = h.problem->top->edges[0];
+  tier_oracle *o = NULL;
+  tier_vector *v[3], *one[3], *block[3];
+  const tier_vector *vs[3];
+  assert_ok(problem_interface.at_solution(edge, &edge->record, 0, 0, &o));
+  int64_t hvps = h.problem->levels[0].ledger.hvps;
+  for (int i = 0; i < 3; i++) {
+    vs[i] = v[i] = vector_new(RIDGE_N);
+    one[i] = vector_new(RIDGE_N);
+    block[i] = vector_new(RIDGE_N);
+    vector_interface.normal(v[i], 7, (uint64_t)i);
+    assert_ok(problem_interface.hvp(o, v[i], one[i]));
+  }
+  assert_ok(problem_interface.hvp_block(o, 3, vs, block));
+  assert_int_equal(h.problem->levels[0].ledger.hvps - hvps, 6);
+  assert_fails(problem_interface.hvp(o, v[0], v[0]), TIER_E_PLUGIN, "other than");
+  for (int i = 0; i < 3; i++) {
+    assert_true(vector_interface.norm(one[i]) > 0);
+    assert_memory_equal(one[i]->data, block[i]->data, RIDGE_N * sizeof(double));
+    vector_free(v[i]);
+    vector_free(one[i]);
+    vector_free(block[i]);
+  }
+  problem_interface.release(o);
+  free(e.hypergradient);
+  harness_close(&h);
+}
+
 /* ---- three levels: the one-step unit test of reference.md, section 4 ---- */
 
 static const char *rows_file(const char *name, const char *text) {
@@ -503,6 +558,8 @@ int main(void) {
       cmocka_unit_test(learning_rate_of_sgd),
       cmocka_unit_test(learning_rate_of_momentum),
       cmocka_unit_test(learning_rate_is_refused_by_implicit),
+      cmocka_unit_test(zero_cross_derivative_is_refused),
+      cmocka_unit_test(block_of_products),
       cmocka_unit_test(three_levels_one_step),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
