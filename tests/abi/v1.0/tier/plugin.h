@@ -116,10 +116,11 @@ tier_failf(const tier_host *host, int32_t code, const char *format, ...) {
 #define TIER_SLOT_TEXTS 16       /* list of texts */
 
 /* Flags of slots. */
-#define TIER_SLOT_REQUIRED 1u       /* must be written; otherwise `fallback` is used */
-#define TIER_SLOT_DIFFERENTIABLE 2u /* a NUMBER that may be any expression, e.g. a learning rate \
-                                     */
-#define TIER_SLOT_OPEN_MINIMUM 4u   /* `minimum` itself is not allowed */
+#define TIER_SLOT_REQUIRED 1u /* must be written; otherwise `fallback` is used */
+#define TIER_SLOT_DIFFERENTIABLE                                                               \
+  2u                              /* a NUMBER that may be any expression, e.g. a learning rate \
+                                   */
+#define TIER_SLOT_OPEN_MINIMUM 4u /* `minimum` itself is not allowed */
 #define TIER_SLOT_OPEN_MAXIMUM 8u
 #define TIER_SLOT_LABELS 16u /* an EXPRESSION that must be i32, e.g. labels */
 #define TIER_SLOT_FIELD 32u  /* a TEXT that names a field of the wrapped data */
@@ -169,11 +170,12 @@ typedef struct tier_entry {
 #define TIER_IMPLICIT                                                        \
   32u /* estimator: needs a cross derivative of the lower objective; refused \
          where the upper variable reaches only a start or an optimizer */
-#define TIER_NEEDS_STEP                                                                        \
-  64u                         /* estimator: needs a differentiable step (slot "step" where the \
-                                 level's optimizer is procedural) */
-#define TIER_NO_GRADIENT 128u /* solver: uses no gradient of the top level (grid, random-search) \
-                               */
+#define TIER_NEEDS_STEP                                                \
+  64u /* estimator: needs a differentiable step (slot "step" where the \
+         level's optimizer is procedural) */
+#define TIER_NO_GRADIENT                                                  \
+  128u /* solver: uses no gradient of the top level (grid, random-search) \
+        */
 #define TIER_FIXED_POINT                                                        \
   256u /* optimizer: where the gradient is 0 the step is a fixed point, and its \
           slot "lr" is a step size on the gradient (sgd, momentum, nesterov) */
