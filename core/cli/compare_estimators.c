@@ -353,14 +353,13 @@ static int32_t check_items(const struct estimators *c) {
   return TIER_OK;
 }
 
-static int32_t prepare(struct estimators *c) {
+/* The first seed and the paths that it gives; 0 if --seeds is wrong, which was told. */
+static int take_seed(struct estimators *c) {
   const struct manifest *m = c->session->variants[0].manifest;
   size_t count = 0;
-  TIER_TRY(items_parse(c->arena, c->session->options->estimators, &c->items, &c->item_count));
-  TIER_TRY(check_items(c));
   int64_t *seeds = session_seeds(c->session, m, &count);
   if (seeds == NULL) {
-    return fail(TIER_E_INVALID, "--seeds is not a list of whole numbers");
+    return 0;
   }
   char *run = run_directory_path(c->session->options->out, m, seeds[0]);
   c->seed = memory_format("%lld", (long long)seeds[0]);
@@ -368,10 +367,20 @@ static int32_t prepare(struct estimators *c) {
   c->state = path_join(c->directory, "frozen.state");
   free(run);
   free(seeds);
+  return 1;
+}
+
+static int32_t prepare(struct estimators *c) {
+  TIER_TRY(items_parse(c->arena, c->session->options->estimators, &c->items, &c->item_count));
+  TIER_TRY(check_items(c));
   return directory_make(c->directory);
 }
 
 static int32_t compare(struct estimators *c) {
+  if (!take_seed(c)) {
+    c->exit_code = EXIT_USAGE;
+    return TIER_OK;
+  }
   TIER_TRY(prepare(c));
   stop_watch();
   if (freeze(c) != TIER_OK) {

@@ -189,6 +189,28 @@ const struct manifest_through *session_edge(const struct manifest *m, const char
   return count == 1 ? found : NULL;
 }
 
+/* Reads "3,5" into *seeds; complains and returns 0 if it is not numbers, or one stands twice. */
+static int read_seeds(const char *text, int64_t **seeds, size_t *count) {
+  size_t capacity = 0;
+  int good = 1;
+  char *list = memory_copy_text(text);
+  char *rest = list;
+  for (char *item = strsep(&rest, ","); good && item != NULL; item = strsep(&rest, ",")) {
+    int64_t seed = 0;
+    good = options_integer("--seeds", item, 0, INT64_C(1) << 53, &seed);
+    for (size_t i = 0; i < *count && good; i++) {
+      if ((*seeds)[i] == seed) {
+        (void)fprintf(stderr, "tier: --seeds %s: the seed %lld stands twice\n", text,
+                      (long long)seed);
+        good = 0;
+      }
+    }
+    array_push(*seeds, *count, capacity, seed);
+  }
+  free(list);
+  return good;
+}
+
 int64_t *session_seeds(const struct session *s, const struct manifest *m, size_t *count) {
   int64_t *seeds = NULL;
   size_t capacity = 0;
@@ -199,16 +221,7 @@ int64_t *session_seeds(const struct session *s, const struct manifest *m, size_t
     }
     return seeds;
   }
-  char *list = memory_copy_text(s->options->seeds);
-  char *rest = list;
-  int good = 1;
-  for (char *item = strsep(&rest, ","); good && item != NULL; item = strsep(&rest, ",")) {
-    int64_t seed = 0;
-    good = options_integer("--seeds", item, 0, INT64_C(1) << 53, &seed);
-    array_push(seeds, *count, capacity, seed);
-  }
-  free(list);
-  if (!good) {
+  if (!read_seeds(s->options->seeds, &seeds, count)) {
     free(seeds);
     return NULL;
   }

@@ -43,6 +43,9 @@ class Usage(Case):
         self.tier("run", self.manifest(), "--threads", "0", code=64)
         self.tier("run", self.manifest(), "--threads", "all")
         self.tier("run", self.manifest(), "--seeds", "1,,2", code=64)
+        self.tier("run", self.manifest(), "--seeds", "3,5,3", code=64)
+        self.tier(
+            "compare", self.manifest(), "--estimators", "cg", "--seeds", "a", code=64)
         self.tier("compare", self.manifest(), "--estimators", "cg", "--at-step", "-1", code=64)
 
     def test_options_of_estimators_need_estimators(self):
