@@ -276,8 +276,13 @@ static void print_errors(const struct comparison *c) {
   for (size_t i = 0; i < c->rows->count; i++) {
     const struct json *row = c->rows->items[i];
     const char *error = json_text_at(row, "error");
+    double seed = number_at(row, "seed"); /* NaN: skipped, no seed was run */
+    char text[48] = "";
+    if (!isnan(seed)) {
+      (void)snprintf(text, sizeof text, " seed %.0f", seed);
+    }
     if (error[0] != '\0') {
-      (void)fprintf(stderr, "%s %s: %s\n", json_text_at(row, "variant"),
+      (void)fprintf(stderr, "%s%s %s: %s\n", json_text_at(row, "variant"), text,
                     json_text_at(row, "status"), error);
     }
   }

@@ -186,7 +186,8 @@ static void print_members(const char *title, const struct json *object) {
   if (object != NULL && object->count > 0) {
     (void)printf("\n%s\n", title);
     for (size_t i = 0; i < object->count; i++) {
-      (void)printf("  %-24s %.10g\n", object->items[i]->key, object->items[i]->number);
+      const char *key = object->items[i]->key;
+      (void)printf("  %-24s %.10g\n", key, number_at(object, key)); /* null, not finite: nan */
     }
   }
 }

@@ -30,7 +30,8 @@ static void print_outcome(const struct run_outcome *r) {
   const struct json *metrics = json_member(r->state, "metrics");
   (void)printf("%s %s", r->directory, r->status);
   for (size_t i = 0; metrics != NULL && i < metrics->count; i++) {
-    (void)printf("  %s %.6g", metrics->items[i]->key, metrics->items[i]->number);
+    const char *key = metrics->items[i]->key;
+    (void)printf("  %s %.6g", key, number_at(metrics, key)); /* null, not finite: nan */
   }
   (void)printf("\n");
 }

@@ -34,7 +34,7 @@ static int columns(FILE *out) {
   return known ? size.ws_col : 80;
 }
 
-/* "1:05", "2:03:04"; "" if unknown. */
+/* "1:05 left", "2:03:04 left". */
 static void format_left(double seconds, char *out, size_t size) {
   long long s = (long long)(seconds + 0.5);
   if (s >= 3600) {

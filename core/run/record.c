@@ -42,7 +42,7 @@ int32_t record_open(const char *directory, struct record *out) {
   return status;
 }
 
-/* One object on one line; takes the value, which may be NULL for null. */
+/* One object on one line; takes the arena and the value in it, which may be NULL for null. */
 static void write_line(FILE *file, struct arena *a, int64_t step, const char *name,
                        struct json *value) {
   struct text line = {0};

@@ -129,6 +129,13 @@ class Run(Case):
         self.assertEqual([r["seed"] for r in document["runs"]], [3, 5])
         self.assertNotEqual(document["runs"][0]["metrics"], document["runs"][1]["metrics"])
 
+    def test_a_metric_that_is_no_number_is_not_shown_as_zero(self):
+        m = ridge()
+        m["metrics"] = {"bad": {"log": {"times": [-1, "validation"]}}}
+        printed = self.tier("run", self.manifest(m), "--quiet")
+        self.assertRegex(printed, r"  bad -?nan  ")
+        self.assertRegex(self.tier("inspect", printed.split()[0]), r"\n  bad +-?nan\n")
+
     def test_set_and_variant(self):
         m = ridge()
         m["compare"] = {"short": {"levels.outer.steps": 2}}
