@@ -103,8 +103,11 @@ static void bind_compute(struct reader *r) {
   r->m->dtype = dtype == 1 ? 2 : 1;
   r->m->backend = backends[backend == 1];
   bind_threads(r, json_member(j, "threads"));
-  (void)is_number(r, json_member(j, "checkpoint_seconds"), 0, "\"checkpoint_seconds\"",
-                  &r->m->checkpoint_seconds);
+  struct json *seconds = json_member(j, "checkpoint_seconds");
+  if (seconds != NULL &&
+      is_number(r, seconds, 0, "\"checkpoint_seconds\"", &r->m->checkpoint_seconds)) {
+    unsupported(r, seconds, "\"checkpoint_seconds\" (only the final state of a run is saved)");
+  }
 }
 
 static void bind_guards(struct reader *r) {

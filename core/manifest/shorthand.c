@@ -185,7 +185,6 @@ static void fill_settings(struct reader *r) {
   fill_in(r, compute, "dtype", text(r, "f32"));
   fill_in(r, compute, "threads", text(r, "all"));
   fill_in(r, compute, "backend", text(r, "cpu"));
-  fill_in(r, compute, "checkpoint_seconds", number(r, 60));
   struct json *guards = json_member(root, "guards");
   fill_in(r, guards, "nonfinite", text(r, "stop"));
   fill_in(r, guards, "divergence", number(r, 1e12));

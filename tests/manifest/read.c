@@ -87,7 +87,6 @@ static void reads_ridge(void **state) {
   assert_int_equal(m->seed_count, 1);
   assert_int_equal(m->seeds[0], 0);
   assert_int_equal(m->dtype, 1);
-  assert_true(m->checkpoint_seconds == 60);
   assert_true(m->guards.divergence == 1e12);
   assert_int_equal(m->guards.stationarity, 1);
   assert_true(m->budget.seconds < 0 && m->budget.hvps < 0);

@@ -207,8 +207,8 @@ static void identity_ignores_spelling(void **state) {
       {"[{\"digits\": 50}]", "1", LOSS, "{\"implicit\": \"cg\"}", ""},
       {DIGITS, "1", LOSS, "{\"implicit\": {\"solver\": {\"cg\": {\"start\": \"zero\"}}}}", ""},
       {DIGITS, "{\"about\": \"lambda\", \"init\": 1.0}", LOSS, "\"cg\"",
-       ", \"name\": \"other\", \"about\": \"x\", \"seeds\": [4, 5], \"compute\": {\"threads\": 3, "
-       "\"checkpoint_seconds\": 5}, \"metrics\": {\"a\": \"up\"}, \"outputs\": {\"b\": \"lam\"}, "
+       ", \"name\": \"other\", \"about\": \"x\", \"seeds\": [4, 5], \"compute\": {\"threads\": 3}, "
+       "\"metrics\": {\"a\": \"up\"}, \"outputs\": {\"b\": \"lam\"}, "
        "\"compare\": {\"c\": {\"seeds\": 1}}, \"sweep\": {\"seeds\": [1, 2]}"},
   };
   char first[65];
