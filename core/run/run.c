@@ -240,7 +240,9 @@ static int32_t conclude(struct run *r, int ended) {
     status = measure(r, 1);
   }
   if (status == TIER_OK) {
-    problem_numbers(r->p, on_final_number, r);
+    if (problem_done(r->p) > 0) { /* without a step no objective was evaluated */
+      problem_numbers(r->p, on_final_number, r);
+    }
     warn(r);
     status = ended ? write_outputs(r) : TIER_OK;
   }

@@ -129,6 +129,11 @@ class Run(Case):
         self.assertEqual([r["seed"] for r in document["runs"]], [3, 5])
         self.assertNotEqual(document["runs"][0]["metrics"], document["runs"][1]["metrics"])
 
+    def test_no_step_gives_no_objectives(self):
+        run = self.run_once("--set", "levels.outer.steps=0")
+        self.assertEqual(run["status"], "finished")
+        self.assertEqual(list(run["metrics"]), ["val_loss"])
+
     def test_a_metric_that_is_no_number_is_not_shown_as_zero(self):
         m = ridge()
         m["metrics"] = {"bad": {"log": {"times": [-1, "validation"]}}}
