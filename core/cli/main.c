@@ -24,7 +24,7 @@ static int verb_probe(const struct options *o);
   { option_name, 0, OPTION_LIST, argument_, help_, offsetof(struct options, member) }
 
 #define HELP FLAG("help", 'h', help, "print this")
-#define QUIET FLAG("quiet", 'q', quiet, "no progress and no notes on stderr")
+#define QUIET FLAG("quiet", 'q', quiet, "no progress, no notes (and no \"ok\" of validate)")
 #define JSON FLAG("json", 0, json, "one JSON document on stdout")
 #define NO_COLOR FLAG("no-color", 0, no_color, "no colour (so does NO_COLOR)")
 #define PLUGIN_PATH \
@@ -83,17 +83,15 @@ static const struct option estimate_options[] = {SET,
 
 static const char run_more[] =
     "Runs the base, one run per seed (--variant NAME for another), in OUT/NAME/ID-rSEED. A\n"
-    "finished run is refused unless --force; what a killed one left behind is replaced.";
+    "finished run is refused unless --force; what any other left behind is replaced.";
 static const char compare_more[] =
     "Without --estimators: the base, its variants and the cells of its sweep over all seeds, each\n"
     "run in a process of its own; finished runs are used again. Prints mean and spread (sample\n"
     "standard deviation) of the metrics, with oracle calls and seconds.\n"
     "With --estimators dense,cg,neumann:terms=20: takes N top-level steps with the first seed and\n"
-    "the manifest's own estimator, freezes that state, and lets each estimator do its own solve "
-    "and\n"
-    "pullback on it, against the reference: cg to 1e-12 in f64. An item is an estimator's or "
-    "linear\n"
-    "solver's id, or ID:PARAM=JSON:PARAM=JSON.";
+    "the manifest's own estimator, freezes that state, and lets each estimator do its own solve\n"
+    "and pullback on it, against the reference: cg to 1e-12 in f64. An item is an estimator's or\n"
+    "linear solver's id, or ID:PARAM=JSON:PARAM=JSON.";
 static const char inspect_more[] =
     "A component's id: its arguments. A plugin file: what it offers. A run directory: its result.";
 
