@@ -5,8 +5,6 @@
 #include "problem/levels.h"
 #include "problem/steppers.h"
 
-extern const tier_problem_1 problem_interface; /* "tier.problem/1" */
-
 /* Makes the edges of every level (needs levels_build). */
 int32_t edges_build(struct problem *p);
 void edge_free(tier_edge *e);
@@ -14,7 +12,15 @@ void edge_free(tier_edge *e);
 tier_edge *edge_between(const struct level *upper, int lower);
 /* The edge into level `lower`, from whichever level has it in `through`, or NULL. */
 tier_edge *edge_into(const struct problem *p, int lower);
+/* The stepper of a step that an estimator brings, made once: e->extra. */
+int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step);
+/* Does the level start afresh from something that reads a variable of level `owner`? */
+int level_starts_from(const struct problem *p, const struct level *l, int owner);
+
+/* ---- facade.c ---- */
+
 void record_reset(tier_record *r);
 const struct report_entry *record_report(const tier_record *r, const char *name);
+extern const tier_problem_1 problem_interface; /* "tier.problem/1" */
 
 #endif

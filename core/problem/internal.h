@@ -9,7 +9,8 @@
  *   suites.c         objectives -> programs: value, gradient, products with second derivatives
  *   steppers.c       optimizer steps -> programs, with vjp and jvp
  *   levels.c         one step of a level; procedural optimizers
- *   edges.c          tier.problem/1: the facade, records and tapes
+ *   edges.c          edges: what they carry, and what must hold for them
+ *   facade.c         tier.problem/1: oracles, the step map, records
  *   responses.c      hypergradients: direct term plus responses
  *   top.c            tier.levels/1: the top level and the solver
  *   measures.c       metrics and outputs

@@ -1,0 +1,525 @@
+/* The facade through which estimators see a problem (tier/problem.h). */
+#include "problem/edges.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "problem/draws.h"
+#include "problem/instances.h"
+#include "problem/measures.h"
+#include "problem/products.h"
+
+struct tier_oracle {
+  tier_edge *e;
+  struct products *products;
+  struct binding *binding;
+  tier_vector *w; /* a view */
+  const char *stream;
+  int64_t draw, level_step;
+  uint64_t serial; /* of the binding, when this oracle's rows were last drawn into it */
+};
+
+/* ---- sizes and settings ---- */
+
+static int64_t size(const tier_edge *e) {
+  return e->lower->over.size;
+}
+static int64_t input_size(const tier_edge *e) {
+  return e->inputs.size;
+}
+static int64_t steps(const tier_edge *e) {
+  return e->lower->steps;
+}
+static int32_t has_step(const tier_edge *e) {
+  return e->lower->stepper != NULL;
+}
+
+static int32_t step_size(tier_edge *e, const tier_instance *step, double *lr) {
+  const struct application *a =
+      step != NULL ? instances_application(e->p, step) : e->lower->declared->optimizer;
+  if (a == NULL || !(a->component->c.flags & TIER_FIXED_POINT)) {
+    return fail(TIER_E_REFUSED,
+                "level \"%s\" has no step size on its gradient: its optimizer %s is none of those "
+                "whose \"lr\" is one (such as sgd); give \"lr\" or a \"step\"",
+                e->lower->declared->name, a != NULL ? a->component->c.id : "none");
+  }
+  const struct argument *argument = application_argument(a, "lr");
+  if (argument != NULL && argument->expr_count > 0) {
+    struct evaluated v = {0};
+    TIER_TRY(measures_evaluate(e->p, argument->exprs[0], &v));
+    int32_t status =
+        v.size == 1 ? TIER_OK
+                    : fail(TIER_E_REFUSED, "\"lr\" of %s is not one number", a->component->c.id);
+    *lr = v.size > 0 ? v.reals[0] : 0;
+    evaluated_free(&v);
+    return status;
+  }
+  if (argument == NULL || argument->number_count != 1) {
+    return fail(TIER_E_REFUSED, "%s has no \"lr\"", a->component->c.id);
+  }
+  *lr = argument->numbers[0];
+  return TIER_OK;
+}
+
+/* ---- solving ---- */
+
+void record_reset(tier_record *r) {
+  for (size_t i = 0; i < r->report_count; i++) {
+    free(r->reports[i].name);
+    free(r->reports[i].text);
+  }
+  r->report_count = 0;
+  r->length = 0;
+  r->taping = 0;
+}
+
+static int32_t run(tier_edge *e, tier_record *r, uint32_t flags) {
+  int keep = (flags & TIER_KEEP_TAPE) && e->lower->stepper != NULL;
+  return level_run(e->lower, keep ? r : NULL);
+}
+
+static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
+  struct level *l = e->lower;
+  int64_t level_step = level_copy(l, t);
+  TIER_TRY(level_draw(l));
+  l->binding.level_step = level_step;
+  TIER_TRY(level_gradient(l));
+  TIER_TRY(level_guard(l));
+  TIER_TRY(tape_push(r, l, e->extra_state[0], level_step));
+  struct point at = level_point(l);
+  at.stepper = e->extra;
+  at.step_w = l->w->data;
+  at.step_g = l->gradient->data;
+  at.step_state = e->extra_state[0]->data;
+  TIER_TRY(stepper_run(e->extra, &at, l->w_next, e->extra_state[1]));
+  vector_interface.copy(l->w_next, l->w);
+  vector_interface.copy(e->extra_state[1], e->extra_state[0]);
+  return vector_interface.finite(l->w)
+             ? TIER_OK
+             : fail(TIER_E_NONFINITE,
+                    "level \"%s\": step %lld of the estimator's \"step\" is not "
+                    "finite; a smaller learning rate may help",
+                    l->declared->name, (long long)t);
+}
+
+static int32_t extend(tier_edge *e, tier_record *r, const tier_instance *step, int64_t count) {
+  TIER_TRY(edge_extra_stepper(e, step));
+  TIER_TRY(tape_begin(r, e->extra, count));
+  vector_interface.fill(e->extra_state[0], 0);
+  r->restarted = 0; /* it begins at the solution found, a constant */
+  for (int64_t t = 0; t < count; t++) {
+    TIER_TRY(extra_step(e, r, t));
+  }
+  tape_end(r, e->lower->w, e->extra_state[0]);
+  return TIER_OK;
+}
+
+static const tier_vector *solution(const tier_record *r) {
+  return r->edge->lower->w;
+}
+static int64_t tape_length(const tier_record *r) {
+  return r->taping ? r->length : 0;
+}
+static int64_t state_size(const tier_record *r) {
+  return r->stepper != NULL ? r->stepper->m : 0;
+}
+
+/* ---- oracles ---- */
+
+/* Draws of one hypergradient are this far apart from those of the next. */
+#define DRAWS_APART 1048576
+
+static int32_t oracle_new(tier_edge *e, int64_t batch, tier_oracle **out) {
+  struct suite *suite = NULL;
+  int k = batch > 0;
+  if (batch > 0 && e->products[1] != NULL && e->products[1]->suite->batch != batch) {
+    return fail(TIER_E_UNSUPPORTED, "an estimator may use one batch size of its own");
+  }
+  TIER_TRY(suites_get(e->lower, batch, &suite));
+  if (e->products[k] == NULL) {
+    e->products[k] = products_new(suite);
+    TIER_TRY(binding_prepare(e->p, &e->bindings[k], &suite->context, &suite->builder));
+  }
+  tier_oracle *o = memory_alloc(1, sizeof *o);
+  *o = (tier_oracle){.e = e, .products = e->products[k], .binding = &e->bindings[k]};
+  *out = o;
+  return TIER_OK;
+}
+
+/* Makes sure that the binding holds this oracle's rows: another may have drawn in between. */
+static int32_t activate(tier_oracle *o) {
+  if (o->serial == 0 || o->binding->serial != o->serial) {
+    TIER_TRY(binding_draw(o->e->p, o->binding, o->stream, o->draw));
+    o->serial = o->binding->serial;
+  }
+  o->binding->level_step = o->level_step;
+  return TIER_OK;
+}
+
+static int32_t at_solution(tier_edge *e, tier_record *r, int64_t draw, int64_t batch,
+                           tier_oracle **out) {
+  (void)r;
+  TIER_TRY(oracle_new(e, batch, out));
+  tier_oracle *o = *out;
+  o->w = vector_view(e->lower->w->data, e->lower->over.size);
+  o->stream = e->stream;
+  o->draw = e->pullbacks * DRAWS_APART + draw;
+  o->level_step = level_copy(e->lower, e->lower->taken - 1);
+  return TIER_OK;
+}
+
+static void *tape_at(const tier_record *r, void *base, int64_t size_of_one, int64_t t) {
+  return (char *)base + (size_t)(t * size_of_one) * dtype_size(r->stepper->p->dtype);
+}
+
+static int32_t at_step(tier_edge *e, tier_record *r, int64_t t, tier_oracle **out) {
+  if (t < 0 || t >= tape_length(r)) {
+    return fail(TIER_E_PLUGIN, "at_step: step %lld of a tape of %lld", (long long)t,
+                (long long)tape_length(r));
+  }
+  TIER_TRY(oracle_new(e, 0, out));
+  tier_oracle *o = *out;
+  o->w = vector_view(tape_at(r, r->iterates, r->stepper->n, t), r->stepper->n);
+  o->stream = e->lower->stream;
+  o->draw = r->draws[t];
+  o->level_step = r->level_steps[t];
+  return TIER_OK;
+}
+
+static void release(tier_oracle *o) {
+  if (o != NULL) {
+    vector_free(o->w);
+    free(o);
+  }
+}
+
+static const tier_vector *point(const tier_oracle *o) {
+  return o->w;
+}
+
+static struct point point_of(const tier_oracle *o, const tier_vector *w) {
+  return (struct point){
+      .binding = o->binding, .level = o->e->lower, .w = w->data, .serial = o->serial};
+}
+
+static int32_t gradient_at(tier_oracle *o, const tier_vector *w, double *value,
+                           tier_vector *gradient) {
+  TIER_TRY(activate(o));
+  struct point at = point_of(o, w);
+  double ignored = 0;
+  return suite_gradient(o->products->suite, &at, value != NULL ? value : &ignored, NULL, gradient,
+                        NULL);
+}
+
+static int32_t gradient(tier_oracle *o, double *value, tier_vector *out) {
+  return gradient_at(o, o->w, value, out);
+}
+
+/* Runs a kernel along flat vectors: `v` over the tensors `vs`, outputs over w and the inputs. */
+static int32_t check_apart(const tier_vector *v, const tier_vector *out) {
+  return v != NULL && v == out
+             ? fail(TIER_E_PLUGIN, "a product's result needs a vector other than the one it is of")
+             : TIER_OK;
+}
+
+static int32_t run_kernel(tier_oracle *o, struct kernel *k, const tier_vector *w,
+                          const struct placed *vs, size_t v_count, const tier_vector *v,
+                          tier_vector *out, tier_vector *inputs) {
+  tier_edge *e = o->e;
+  const struct level *l = e->lower;
+  TIER_TRY(check_apart(v, out));
+  size_t n = out != NULL ? l->placed_count : 0;
+  size_t p = inputs != NULL ? e->placed_count : 0;
+  void **vectors = memory_alloc(v_count, sizeof *vectors);
+  void **outputs = memory_alloc(n + p, sizeof *outputs);
+  if (v != NULL) {
+    placed_addresses(l, o->level_step, vs, v_count, v->data, vectors);
+  }
+  if (out != NULL) {
+    placed_addresses(l, o->level_step, l->placed, n, out->data, outputs);
+    vector_interface.fill(out, 0);
+  }
+  if (inputs != NULL) {
+    placed_addresses(l, o->level_step, e->placed, p, inputs->data, outputs + n);
+    vector_interface.fill(inputs, 0);
+  }
+  struct point at = point_of(o, w);
+  int32_t status = kernel_run(k, e->p, &at, (const void *const *)vectors, outputs);
+  free(vectors);
+  free(outputs);
+  return status;
+}
+
+/* One sweep along one vector, whatever it yields: the rows count once. */
+static void count_products(const tier_oracle *o, int64_t hvps, int64_t crosses) {
+  struct ledger *ledger = &o->e->lower->ledger;
+  ledger->hvps += hvps;
+  ledger->cross += crosses;
+  ledger->samples += o->products->suite->sample_rows;
+}
+
+static int32_t hvp(tier_oracle *o, const tier_vector *v, tier_vector *out) {
+  struct kernel *k = NULL;
+  const struct level *l = o->e->lower;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_hvp(o->products, o->e, &k));
+  count_products(o, 1, 0);
+  return run_kernel(o, k, o->w, l->placed, l->placed_count, v, out, NULL);
+}
+
+static int32_t hvp_block(tier_oracle *o, int64_t count, const tier_vector *const *vs,
+                         tier_vector *const *outs) {
+  struct kernel *k = NULL;
+  const struct level *l = o->e->lower;
+  size_t n = l->placed_count;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_hvp(o->products, o->e, &k));
+  void **vectors = memory_alloc((size_t)count * n, sizeof *vectors);
+  void **outputs = memory_alloc((size_t)count * n, sizeof *outputs);
+  int32_t status = TIER_OK;
+  for (size_t j = 0; j < (size_t)count; j++) {
+    status = check_apart(vs[j], outs[j]);
+    if (status < 0) {
+      break;
+    }
+    placed_addresses(l, o->level_step, l->placed, n, vs[j]->data, vectors + j * n);
+    placed_addresses(l, o->level_step, l->placed, n, outs[j]->data, outputs + j * n);
+    vector_interface.fill(outs[j], 0);
+    count_products(o, 1, 0);
+  }
+  if (status == TIER_OK) {
+    struct point at = point_of(o, o->w);
+    status = kernel_run_block(k, o->e->p, &at, count, (const void *const *)vectors, outputs);
+  }
+  free(vectors);
+  free(outputs);
+  return status;
+}
+
+static int32_t cross(tier_oracle *o, const tier_vector *v, double scale, tier_vector *inputs) {
+  struct kernel *k = NULL;
+  const struct level *l = o->e->lower;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_cross(o->products, o->e, &k));
+  count_products(o, 0, 1);
+  TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, NULL, o->e->scratch_inputs));
+  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  return TIER_OK;
+}
+
+static int32_t products(tier_oracle *o, const tier_vector *v, tier_vector *out, double scale,
+                        tier_vector *inputs) {
+  struct kernel *k = NULL;
+  const struct level *l = o->e->lower;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_both(o->products, o->e, &k));
+  count_products(o, 1, 1);
+  TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, out, o->e->scratch_inputs));
+  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  return TIER_OK;
+}
+
+static int32_t cross_forward(tier_oracle *o, const tier_vector *tangent, tier_vector *out) {
+  struct kernel *k = NULL;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_cross_forward(o->products, o->e, &k));
+  count_products(o, 0, 1);
+  return run_kernel(o, k, o->w, o->e->placed, o->e->placed_count, tangent, out, NULL);
+}
+
+static int32_t input_gradient_at(tier_oracle *o, const tier_vector *w, double scale,
+                                 tier_vector *inputs) {
+  struct kernel *k = NULL;
+  TIER_TRY(activate(o));
+  TIER_TRY(products_input_gradient(o->products, o->e, &k));
+  o->e->lower->ledger.gradients++;
+  o->e->lower->ledger.samples += o->products->suite->sample_rows;
+  TIER_TRY(run_kernel(o, k, w, NULL, 0, NULL, NULL, o->e->scratch_inputs));
+  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  return TIER_OK;
+}
+
+/* ---- the step map ---- */
+
+/* Where step t of the tape was taken; `binding` only says which copies are in play. */
+static struct point step_point(const tier_edge *e, const tier_record *r, int64_t t,
+                               struct binding *binding) {
+  *binding = (struct binding){.level_step = r->level_steps[t], .serial = 1};
+  const void *w = tape_at(r, r->iterates, r->stepper->n, t);
+  return (struct point){.binding = binding,
+                        .level = e->lower,
+                        .w = w,
+                        .serial = 1, /* a step reads no data: nothing to bind again */
+                        .stepper = r->stepper,
+                        .step_w = w,
+                        .step_g = tape_at(r, r->gradients, r->stepper->n, t),
+                        .step_state = tape_at(r, r->states, r->stepper->m, t)};
+}
+
+static void *state_part(const struct stepper *s, const tier_vector *state, size_t i) {
+  return (char *)state->data + (size_t)s->states[i].offset * dtype_size(s->p->dtype);
+}
+
+static int32_t prepare_scratch(tier_edge *e, const struct stepper *s) {
+  if (e->scratch_s == NULL || e->scratch_s->size != s->m) {
+    vector_free(e->scratch_s);
+    e->scratch_s = vector_new(s->m);
+  }
+  return e->scratch_s != NULL ? TIER_OK : fail(TIER_E_MEMORY, "no memory for a step's cotangents");
+}
+
+static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *u_w,
+                        const tier_vector *u_s, tier_vector *v_w, tier_vector *v_s,
+                        tier_vector *v_g, tier_vector *inputs) {
+  struct stepper *s = r->stepper;
+  if (e->step_vjp_of != s) {
+    kernel_free(&e->step_vjp);
+    TIER_TRY(stepper_make_vjp(s, e->placed, e->placed_count, &e->step_vjp));
+    e->step_vjp_of = s;
+  }
+  TIER_TRY(prepare_scratch(e, s));
+  struct binding binding;
+  struct point at = step_point(e, r, t, &binding);
+  const void **vectors = memory_alloc(1 + s->state_count, sizeof *vectors);
+  void **outputs = memory_alloc(2 + s->state_count + e->placed_count, sizeof *outputs);
+  vectors[0] = u_w->data;
+  outputs[0] = e->scratch_w->data;
+  outputs[1] = e->scratch_g->data;
+  for (size_t i = 0; i < s->state_count; i++) {
+    vectors[1 + i] = state_part(s, u_s, i);
+    outputs[2 + i] = state_part(s, e->scratch_s, i);
+  }
+  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count,
+                   e->scratch_inputs->data, outputs + 2 + s->state_count);
+  vector_interface.fill(e->scratch_w, 0);
+  vector_interface.fill(e->scratch_g, 0);
+  vector_interface.fill(e->scratch_s, 0);
+  vector_interface.fill(e->scratch_inputs, 0);
+  int32_t status = kernel_run(&e->step_vjp, e->p, &at, vectors, outputs);
+  free(vectors);
+  free(outputs);
+  if (status == TIER_OK) {
+    vector_interface.copy(e->scratch_w, v_w);
+    vector_interface.copy(e->scratch_g, v_g);
+    vector_interface.copy(e->scratch_s, v_s);
+    vector_interface.axpy(1.0, e->scratch_inputs, inputs);
+  }
+  return status;
+}
+
+static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *t_w,
+                        const tier_vector *t_s, const tier_vector *t_g, const tier_vector *inputs,
+                        tier_vector *out_w, tier_vector *out_s) {
+  struct stepper *s = r->stepper;
+  if (e->step_jvp_of != s) {
+    kernel_free(&e->step_jvp);
+    TIER_TRY(stepper_make_jvp(s, e->placed, e->placed_count, &e->step_jvp));
+    e->step_jvp_of = s;
+  }
+  TIER_TRY(prepare_scratch(e, s));
+  struct binding binding;
+  struct point at = step_point(e, r, t, &binding);
+  void **vectors = memory_alloc(2 + s->state_count + e->placed_count, sizeof *vectors);
+  void **outputs = memory_alloc(1 + s->state_count, sizeof *outputs);
+  vectors[0] = t_w->data;
+  vectors[1] = t_g->data;
+  outputs[0] = e->scratch_w->data;
+  for (size_t i = 0; i < s->state_count; i++) {
+    vectors[2 + i] = state_part(s, t_s, i);
+    outputs[1 + i] = state_part(s, e->scratch_s, i);
+  }
+  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count, inputs->data,
+                   vectors + 2 + s->state_count);
+  vector_interface.fill(e->scratch_w, 0);
+  vector_interface.fill(e->scratch_s, 0);
+  int32_t status = kernel_run(&e->step_jvp, e->p, &at, (const void *const *)vectors, outputs);
+  free(vectors);
+  free(outputs);
+  if (status == TIER_OK) {
+    vector_interface.copy(e->scratch_w, out_w);
+    vector_interface.copy(e->scratch_s, out_s);
+  }
+  return status;
+}
+
+/* Refuses a start that reads the inputs; any other is a constant. */
+static int32_t start_vjp(tier_edge *e, tier_record *r, const tier_vector *u_w,
+                         tier_vector *inputs) {
+  int reads_inputs = 0;
+  (void)u_w;
+  (void)inputs;
+  for (size_t i = 0; i < e->upper->declared->through_count && r->restarted; i++) {
+    reads_inputs |= level_starts_from(e->p, e->lower, e->upper->declared->through[i].level);
+  }
+  if (r->restarted && (reads_inputs || level_starts_from(e->p, e->lower, e->upper->index))) {
+    return fail(TIER_E_UNSUPPORTED,
+                "differentiating through the start of level \"%s\" is not supported yet",
+                e->lower->declared->name);
+  }
+  return TIER_OK;
+}
+
+/* ---- reports ---- */
+
+const struct report_entry *record_report(const tier_record *r, const char *name) {
+  for (size_t i = 0; i < r->report_count; i++) {
+    if (strcmp(r->reports[i].name, name) == 0) {
+      return &r->reports[i];
+    }
+  }
+  return NULL;
+}
+
+static struct report_entry *report(tier_record *r, const char *name) {
+  const struct report_entry *found = record_report(r, name);
+  if (found != NULL) {
+    return &r->reports[found - r->reports];
+  }
+  struct report_entry entry = {.name = memory_copy_text(name)};
+  array_push(r->reports, r->report_count, r->report_capacity, entry);
+  return &r->reports[r->report_count - 1];
+}
+
+static int32_t report_number(tier_record *r, const char *name, double value) {
+  report(r, name)->number = value;
+  return TIER_OK;
+}
+
+static int32_t report_text(tier_record *r, const char *name, const char *text) {
+  struct report_entry *entry = report(r, name);
+  free(entry->text);
+  entry->text = memory_copy_text(text);
+  return TIER_OK;
+}
+
+const tier_problem_1 problem_interface = {
+    .struct_size = (uint32_t)sizeof(tier_problem_1),
+    .size = size,
+    .input_size = input_size,
+    .steps = steps,
+    .has_step = has_step,
+    .step_size = step_size,
+    .run = run,
+    .extend = extend,
+    .solution = solution,
+    .tape_length = tape_length,
+    .state_size = state_size,
+    .at_solution = at_solution,
+    .at_step = at_step,
+    .release = release,
+    .gradient = gradient,
+    .gradient_at = gradient_at,
+    .hvp = hvp,
+    .hvp_block = hvp_block,
+    .cross = cross,
+    .products = products,
+    .cross_forward = cross_forward,
+    .input_gradient_at = input_gradient_at,
+    .step_vjp = step_vjp,
+    .step_jvp = step_jvp,
+    .start_vjp = start_vjp,
+    .report_number = report_number,
+    .report_text = report_text,
+    .point = point,
+};
