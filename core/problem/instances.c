@@ -1,5 +1,6 @@
 #include "problem/instances.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +9,39 @@
 #include "base/random.h"
 #include "problem/sources.h"
 
+/* The place that stands in front of the pending failure. */
+static _Thread_local struct {
+  char prefix[512];
+  char file[400];
+  int line, column;
+} innermost;
+
+static size_t placed_length(void) {
+  size_t length = strlen(innermost.prefix);
+  return strncmp(error_text(), innermost.prefix, length) == 0 ? length : 0;
+}
+
 /* The innermost place wins: one that is already there stays. */
 int32_t fail_at(const struct place *place, int32_t code) {
-  size_t length = strlen(place->file);
-  if (error_text()[0] == '\0' ||
-      (strncmp(error_text(), place->file, length) == 0 && error_text()[length] == ':')) {
+  if (error_text()[0] == '\0' || placed_length() > 0) {
     return code;
   }
+  innermost.line = place->line;
+  innermost.column = place->column;
+  (void)snprintf(innermost.file, sizeof innermost.file, "%s", place->file);
+  (void)snprintf(innermost.prefix, sizeof innermost.prefix, "%s:%d:%d: ", place->file, place->line,
+                 place->column);
   return error_context(code, "%s:%d:%d", place->file, place->line, place->column);
+}
+
+const char *fail_text(const char **file, int *line, int *column) {
+  size_t length = placed_length();
+  if (length > 0) {
+    *file = innermost.file;
+    *line = innermost.line;
+    *column = innermost.column;
+  }
+  return error_text() + length;
 }
 
 static struct instance *cached(const struct problem *p, const struct application *a) {

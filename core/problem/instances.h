@@ -19,5 +19,8 @@ uint64_t instances_stream(const struct problem *p, const struct application *a);
 void problem_add_state(struct problem *p, const char *name, struct state *s);
 /* Puts "file:line:column" in front of the pending failure. */
 int32_t fail_at(const struct place *place, int32_t code);
+/* The pending failure without its place, which is written to file, line and column if it has one.
+ */
+const char *fail_text(const char **file, int *line, int *column);
 
 #endif

@@ -19,34 +19,35 @@
 
 /* ---- diagnostics of a check ---- */
 
-/* A text that begins with "FILE:LINE:COLUMN: " brings its own place. */
+/* The graph's texts end with the place that the diagnostic already begins with. */
+static int length_without_place(const char *text, const char *file, int line, int column) {
+  char *place = memory_format(" at %s:%d:%d", file, line, column);
+  size_t length = strlen(text);
+  size_t cut = strlen(place);
+  int ends = length >= cut && strcmp(text + length - cut, place) == 0;
+  free(place);
+  return (int)(ends ? length - cut : length);
+}
+
+/* A failure that has a place of its own (fail_at) keeps it; `place` is for the others. */
 int32_t problem_diagnose(struct problem *p, const struct place *place, int32_t code) {
   struct diagnostics *d = p->options.diagnostics;
-  const char *text = error_text();
-  const char *file = p->m->file;
+  const char *file = place != NULL ? place->file : p->m->file;
   int line = place != NULL ? place->line : 0;
   int column = place != NULL ? place->column : 0;
   if (!p->check_only || d == NULL) {
     return place != NULL ? fail_at(place, code) : code;
   }
-  if (text[0] == '\0') {
+  if (error_text()[0] == '\0') {
     return code; /* it was reported where it happened */
   }
   if (code == TIER_E_REFUSED) {
     code = TIER_E_INVALID; /* what is refused before the first step is in the manifest */
   }
-  size_t length = strlen(file);
-  int used = 0;
-  int at[2] = {0, 0};
-  if (strncmp(text, file, length) == 0 &&
-      sscanf(text + length, ":%d:%d: %n", &at[0], &at[1], &used) == 2 && used > 0) {
-    line = at[0];
-    column = at[1];
-    text += length + (size_t)used;
-  }
+  const char *text = fail_text(&file, &line, &column);
   enum severity severity = code == TIER_E_UNSUPPORTED ? SEVERITY_UNSUPPORTED : SEVERITY_ERROR;
-  diagnostics_add(d, severity, file, line, column, place != NULL ? place->path : "", "", "%s",
-                  text);
+  diagnostics_add(d, severity, file, line, column, place != NULL ? place->path : "", "", "%.*s",
+                  length_without_place(text, file, line, column), text);
   error_clear();
   return code;
 }

@@ -72,6 +72,11 @@ class Validate(Case):
         self.assertEqual([s["variant"] for s in document["skipped"]], ["later"])
         self.assertIn("not supported yet", document["skipped"][0]["message"])
 
+    def test_errors_inside_a_set_have_its_place_alone(self):
+        self.tier("validate", self.manifest(), "--set", 'variables.ridge={"mlp": [3]}', code=65)
+        self.assertTrue(self.messages.startswith('--set variables.ridge={"mlp": [3]}: mlp:'))
+        self.assertEqual(self.messages.count("--set"), 1)
+
     def test_long_chains_of_values_are_refused(self):
         m = ridge()
         m["values"] = {f"v{i}": {"exp": f"v{i - 1}"} for i in range(1, 3000)}
