@@ -18,7 +18,4 @@ int32_t diff_gradient(struct graph *g, tier_value y, tier_value cotangent, const
 int32_t diff_jvp(struct graph *g, const tier_value *ys, uint32_t y_count, const tier_value *xs,
                  const tier_value *tangents, uint32_t x_count, tier_value *outputs);
 
-/* 1 if y depends on x through differentiable paths (before any simplification), else 0. */
-int diff_depends(const struct graph *g, tier_value y, tier_value x);
-
 #endif

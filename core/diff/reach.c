@@ -72,14 +72,3 @@ int32_t reach_check_shape(struct graph *g, tier_value a, tier_value b, const cha
   }
   return TIER_OK;
 }
-
-int diff_depends(const struct graph *g, tier_value y, tier_value x) {
-  if (y == 0 || y >= g->count || x == 0) {
-    return 0;
-  }
-  uint8_t *marks = memory_alloc(y + 1, 1);
-  reach_forward(g, &x, 1, y + 1, marks);
-  int depends = marks[y];
-  free(marks);
-  return depends;
-}

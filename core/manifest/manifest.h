@@ -204,7 +204,6 @@ struct manifest {
   int32_t dtype; /* 1: f32, 2: f64 (DTYPE_ of base/dtype.h) */
   int threads;   /* 0: all */
   const char *backend;
-  double checkpoint_seconds;
   struct manifest_guards guards;
   const struct json *resolved; /* shorthand written out, defaults filled in */
   char identity[65]; /* hex SHA-256, format.md section 6; without plugin hashes it is empty:

@@ -81,25 +81,6 @@ static void the_face_has_a_constant_0_instead(void **state) {
   graph_free(s.g);
 }
 
-static void depends_follows_differentiable_paths(void **state) {
-  (void)state;
-  struct scalars s = scalars_new();
-  tier_value h = tier_exp(s.face, s.x);
-  tier_value y = tier_multiply(s.face, h, s.z);
-  tier_value held = tier_stop_gradient(s.face, y);
-  tier_value compared = tier_less(s.face, y, s.z);
-  assert_int_equal(diff_depends(s.g, y, s.x), 1);
-  assert_int_equal(diff_depends(s.g, y, y), 1);
-  assert_int_equal(diff_depends(s.g, h, s.z), 0);
-  assert_int_equal(diff_depends(s.g, h, y), 0);
-  assert_int_equal(diff_depends(s.g, held, s.x), 0);
-  assert_int_equal(diff_depends(s.g, compared, s.x), 0);
-  assert_int_equal(diff_depends(s.g, tier_add(s.face, held, s.z), s.z), 1);
-  assert_int_equal(diff_depends(s.g, 0, s.x), 0);
-  assert_int_equal(diff_depends(s.g, s.g->count, s.x), 0);
-  graph_free(s.g);
-}
-
 /* ---- values in the middle ---- */
 
 /* y = 3 h z, h = x^2: dy/dx goes through h although h is asked for as well. */
@@ -298,7 +279,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(without_a_path_the_output_is_null),
       cmocka_unit_test(the_face_has_a_constant_0_instead),
-      cmocka_unit_test(depends_follows_differentiable_paths),
       cmocka_unit_test(xs_may_lie_on_one_path),
       cmocka_unit_test(several_ys_share_one_pass),
       cmocka_unit_test(cotangents_are_taken_as_given),
