@@ -31,6 +31,7 @@ struct instruction {
   struct view out;
   struct view *inputs;
   const int64_t *ints; /* the operation's attributes */
+  int accumulate;      /* MATMUL: the product is added to out, not put there */
   const char *where;   /* "gather, asked for by cross-entropy.forward": for messages */
   void *plan;          /* the backend's own, from `prepare` until `release` */
 };

@@ -110,7 +110,8 @@ int32_t reference_reduce(const struct instruction *i, const struct array *in,
   }
 }
 
-/* out (B, m, n) = op(a) op(b) with a (B, m, k) or (B, k, m), b (B, k, n) or (B, n, k). */
+/* out (B, m, n) = op(a) op(b), or with `accumulate` added to it, with a (B, m, k) or (B, k, m),
+ * b (B, k, n) or (B, n, k). */
 int32_t reference_matmul(const struct instruction *i, const struct array *in,
                          const struct array *out) {
   const struct view *a = in[0].view;
@@ -123,7 +124,7 @@ int32_t reference_matmul(const struct instruction *i, const struct array *in,
     int64_t batch = e / (m * n);
     int64_t row = e / n % m;
     int64_t column = e % n;
-    double total = 0.0;
+    double total = i->accumulate ? reference_get(out, e) : 0.0;
     for (int64_t j = 0; j < k; j++) {
       int64_t at_a = i->ints[0] ? j * m + row : row * k + j;
       int64_t at_b = i->ints[1] ? column * k + j : j * n + column;
