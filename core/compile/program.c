@@ -6,7 +6,9 @@
 #include "backend/instruction.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/profile.h"
 #include "base/text.h"
+#include "compile/describe.h"
 #include "compile/draft.h"
 #include "compile/lower.h"
 
@@ -21,7 +23,8 @@ struct program {
   char **bases; /* of each buffer; those of inputs and outputs change with each call */
   /* Which buffers are whose: buffer numbers by kind and index. */
   uint32_t *slow, *fast, *outputs;
-  int ready; /* STAGE_ONCE has run */
+  struct profile_program *profile; /* NULL: none */
+  int ready;                       /* STAGE_ONCE has run */
   int bound;
 };
 
@@ -133,6 +136,7 @@ static int32_t compile(struct program *p, struct draft *d, const struct program_
   }
   find_zero_outputs(p, d);
   TIER_TRY(lowered_new(d, plain, options->dtype, &p->code));
+  p->profile = describe_program(options->profile, options->name, &p->code, d->graph);
   TIER_TRY(place_memory(p));
   return prepare_steps(p);
 }
@@ -181,9 +185,27 @@ void program_free(struct program *p) {
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+static int32_t run_profiled(struct program *p, uint32_t begin, uint32_t end, int stage) {
+  int32_t status = TIER_OK;
+  if (begin == end) {
+    return TIER_OK;
+  }
+  profile_program_enter(p->profile, stage == STAGE_APPLY ? "run" : "bind");
+  int64_t now = profile_now();
+  for (uint32_t i = begin; i < end && status == TIER_OK; i++) {
+    status = p->backend->run(&p->code.steps[i].code, p->code.dtype, p->bases, p->threads);
+    now = profile_add(p->profile, i, now);
+  }
+  profile_program_leave(p->profile);
+  return status;
+}
+
 static int32_t run_stage(struct program *p, int stage) {
   const struct lowered *l = &p->code;
   uint32_t begin = stage == 0 ? 0 : l->stage_end[stage - 1];
+  if (p->profile != NULL) {
+    return run_profiled(p, begin, l->stage_end[stage], stage);
+  }
   for (uint32_t i = begin; i < l->stage_end[stage]; i++) {
     TIER_TRY(p->backend->run(&l->steps[i].code, l->dtype, p->bases, p->threads));
   }
@@ -243,11 +265,7 @@ int32_t program_apply_block(struct program *p, int64_t k, const void *const *fas
 
 /* Multiplications and additions of a matmul; 0 for others. */
 static int64_t flops(const struct instruction *i) {
-  if (i->op != TIER_OP_MATMUL) {
-    return 0;
-  }
-  const struct view *a = &i->inputs[0];
-  return 2 * view_size(&i->out) * a->dims[a->rank - 1 - i->ints[0]];
+  return i->op == TIER_OP_MATMUL ? step_flops(i) : 0;
 }
 
 void program_facts(const struct program *p, struct program_facts *out) {

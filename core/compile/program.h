@@ -13,6 +13,7 @@
 #include "base/dtype.h"
 #include "graph/graph.h"
 
+struct profile;
 struct threads;
 struct backend;
 struct program;
@@ -22,6 +23,8 @@ struct program_options {
   const struct backend *backend; /* backend/backend.h */
   struct threads *threads;       /* NULL: the calling thread only */
   uint32_t flags;
+  struct profile *profile; /* base/profile.h; NULL: none */
+  const char *name;        /* for the profile: "inner hvp" */
 };
 /* No passes and no views: each value by its own operation into a buffer of its own (for tests). */
 #define PROGRAM_PLAIN 1u
