@@ -1,4 +1,5 @@
-/* out (B, m, n) = op(a) op(b), with a (B, m, k) or stored (B, k, m), b (B, k, n) or (B, n, k).
+/* out (B, m, n) = op(a) op(b), with a (B, m, k) or stored (B, k, m), b (B, k, n) or (B, n, k);
+ * where the instruction accumulates, the product is added to out.
  *
  * The output is cut into chunks of rows or columns by its shape; each chunk is one single-threaded
  * call of BLAS. Small products, and all where there is no BLAS, take plain loops in f64. */
@@ -12,28 +13,29 @@
 #define MOST_CHUNKS 16
 #define CHUNK_MULTIPLE 16 /* of rows or columns: a multiple of the kernels' own blocks */
 
-/* A product, or the chunk of one: C (m, n) = op(A) op(B), all row-major with leading sizes. */
+/* A product, or the chunk of one: C (m, n) = op(A) op(B), or +=; all row-major with leading sizes.
+ */
 struct product {
   const char *a, *b;
   char *c;
   int64_t m, n, k;
   int64_t lda, ldb, ldc;
   int ta, tb;
+  int accumulate; /* C += */
 };
 
 /* ---- one chunk, with BLAS ---- */
 
-/* y (n) = op(M) x, M row-major (n, k), or stored (k, n). Adds to zeros: some versions of gemv do
- * not clear a NaN in y. */
-static void multiply_vector(const struct call *call, const char *matrix, int64_t ld, int stored,
-                            const char *x, char *y, int64_t n, int64_t k) {
+/* y (n) += op(M) x, M row-major (n, k), or stored (k, n). Always adds: some versions of gemv do not
+ * clear a NaN in y where they put the product there. */
+static void add_vector(const struct call *call, const char *matrix, int64_t ld, int stored,
+                       const char *x, char *y, int64_t n, int64_t k) {
   const struct blas *blas = blas_get();
   const char *t = stored ? "N" : "T";
   blas_int rows = (blas_int)(stored ? n : k);
   blas_int columns = (blas_int)(stored ? k : n);
   blas_int leading = (blas_int)ld;
   blas_int one = 1;
-  memset(y, 0, (size_t)n * dtype_size(call->dtype));
   if (call->dtype == DTYPE_F32) {
     const float unit = 1.0F;
     blas->sgemv(t, &rows, &columns, &unit, (const void *)matrix, &leading, (const void *)x, &one,
@@ -58,24 +60,31 @@ static void multiply_matrix(const struct call *call, const struct product *p) {
   blas_int ldc = (blas_int)p->ldc;
   if (call->dtype == DTYPE_F32) {
     const float one = 1.0F;
-    const float zero = 0.0F;
-    blas->sgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &zero,
+    const float beta = p->accumulate ? 1.0F : 0.0F;
+    blas->sgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &beta,
                 (void *)p->c, &ldc);
   } else {
     const double one = 1.0;
-    const double zero = 0.0;
-    blas->dgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &zero,
+    const double beta = p->accumulate ? 1.0 : 0.0;
+    blas->dgemm(tb, ta, &n, &m, &k, &one, (const void *)p->b, &ldb, (const void *)p->a, &lda, &beta,
                 (void *)p->c, &ldc);
   }
 }
 
 static void multiply_with_blas(const struct call *call, const struct product *p) {
-  if (p->n == 1 && p->ldb == (p->tb ? p->k : 1) && p->ldc == 1) {
-    multiply_vector(call, p->a, p->lda, p->ta, p->b, p->c, p->m, p->k);
-  } else if (p->m == 1 && p->lda == (p->ta ? 1 : p->k)) {
-    multiply_vector(call, p->b, p->ldb, !p->tb, p->a, p->c, p->n, p->k);
-  } else {
+  int column = p->n == 1 && p->ldb == (p->tb ? p->k : 1) && p->ldc == 1;
+  int row = p->m == 1 && p->lda == (p->ta ? 1 : p->k);
+  if (!column && !row) {
     multiply_matrix(call, p);
+    return;
+  }
+  if (!p->accumulate) {
+    memset(p->c, 0, (size_t)(p->m * p->n) * dtype_size(call->dtype));
+  }
+  if (column) {
+    add_vector(call, p->a, p->lda, p->ta, p->b, p->c, p->m, p->k);
+  } else {
+    add_vector(call, p->b, p->ldb, !p->tb, p->a, p->c, p->n, p->k);
   }
 }
 
@@ -100,7 +109,11 @@ static void multiply_rows(const struct call *call, const struct product *p) {
         double a = load(call, p->a, p->ta ? j * p->lda + row : row * p->lda + j);
         call->kernels->accumulate_scaled(width, sums, a, p->b + (j * p->ldb + first) * element);
       }
-      call->kernels->round(width, p->c + (row * p->ldc + first) * element, sums);
+      char *c = p->c + (row * p->ldc + first) * element;
+      if (p->accumulate) {
+        call->kernels->accumulate(width, sums, c);
+      }
+      call->kernels->round(width, c, sums);
     }
   }
 }
@@ -119,7 +132,9 @@ static void multiply_dots(const struct call *call, const struct product *p) {
           total += load(call, p->a, j * p->lda + row) * load(call, b, j);
         }
       }
-      call->kernels->round(1, p->c + (row * p->ldc + column) * element, &total);
+      char *c = p->c + (row * p->ldc + column) * element;
+      total += p->accumulate ? load(call, c, 0) : 0.0;
+      call->kernels->round(1, c, &total);
     }
   }
 }
@@ -130,6 +145,7 @@ static void multiply_plain(const struct call *call, const struct product *p) {
   int vectors = p->n == 1 && p->ldc == 1 && (p->tb || p->ldb == 1); /* b and c, without gaps */
   if (vectors && p->ta) { /* c^T = b^T A: rows of what is stored for a */
     q = (struct product){.a = p->b, .b = p->a, .c = p->c, .m = 1, .n = p->m, .k = p->k};
+    q.accumulate = p->accumulate;
     q.lda = p->k;
     q.ldb = p->lda;
     q.ldc = p->m;
@@ -160,6 +176,7 @@ static void run_units(const struct call *call, int64_t begin, int64_t end) {
     int64_t count = extent - first < plan->grain ? extent - first : plan->grain;
     p.ta = call->code->ints[0] != 0;
     p.tb = call->code->ints[1] != 0;
+    p.accumulate = call->code->accumulate;
     p.lda = p.ta ? p.m : p.k;
     p.ldb = p.tb ? p.k : p.n;
     p.a = (const char *)call_in(call, 0) + batch * p.m * p.k * element;
@@ -188,7 +205,10 @@ static int32_t run(const struct call *call, struct threads *threads) {
     return TIER_OK;
   }
   if (plan->k == 0) {
-    memset(call_out(call), 0, (size_t)(plan->batch * plan->m * plan->n) * dtype_size(call->dtype));
+    if (!call->code->accumulate) {
+      memset(call_out(call), 0,
+             (size_t)(plan->batch * plan->m * plan->n) * dtype_size(call->dtype));
+    }
     return TIER_OK;
   }
   int64_t extent = plan->split_columns ? plan->n : plan->m;
