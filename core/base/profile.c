@@ -12,8 +12,8 @@
 struct node {
   const char *what, *detail;
   struct node *parent, *first, *last, *next; /* children, and the next child of the same parent */
-  struct profile_program *program;           /* NULL: a phase */
-  int64_t calls, nanoseconds, inside;        /* inside: of children */
+  int is_program;
+  int64_t calls, nanoseconds, inside; /* inside: of children */
   /* While it runs: */
   int64_t began;
   int64_t event; /* or -1 */
@@ -43,6 +43,8 @@ struct event {
 
 struct profile {
   struct arena *arena; /* texts, nodes */
+  const char **texts;  /* a hash table of those that steps have; NULL: free */
+  size_t text_count, text_room;
   struct node root;
   struct node *present;
   struct profile_program *first, *last;
@@ -85,6 +87,7 @@ void profile_free(struct profile *p) {
     q = next;
   }
   arena_free(p->arena);
+  free(p->texts);
   free(p->events);
   free(p);
 }
@@ -112,11 +115,10 @@ static int same(const char *a, const char *b) {
   return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static struct node *child(struct profile *p, const char *what, const char *detail,
-                          struct profile_program *program) {
+static struct node *child(struct profile *p, const char *what, const char *detail, int is_program) {
   struct node *parent = p->present;
   for (struct node *n = parent->first; n != NULL; n = n->next) {
-    if (n->program == program && same(n->what, what) && same(n->detail, detail)) {
+    if (n->is_program == is_program && same(n->what, what) && same(n->detail, detail)) {
       return n;
     }
   }
@@ -124,7 +126,7 @@ static struct node *child(struct profile *p, const char *what, const char *detai
   n->what = arena_text(p->arena, what);
   n->detail = detail != NULL ? arena_text(p->arena, detail) : NULL;
   n->parent = parent;
-  n->program = program;
+  n->is_program = is_program;
   *(parent->last != NULL ? &parent->last->next : &parent->first) = n;
   parent->last = n;
   return n;
@@ -137,7 +139,7 @@ static void enter(struct profile *p, struct node *n) {
 }
 
 void profile_enter(struct profile *p, const char *what, const char *detail) {
-  enter(p, child(p, what, detail, NULL));
+  enter(p, child(p, what, detail, 0));
 }
 
 void profile_leave(struct profile *p) {
@@ -154,34 +156,93 @@ void profile_leave(struct profile *p) {
 
 /* ---- programs ---- */
 
-struct profile_program *profile_program(struct profile *p, const char *name, uint32_t steps) {
-  struct profile_program *q = memory_alloc(1, sizeof *q + steps * sizeof q->slots[0]);
+/* The same text always has the same address. */
+static const char **text_place(const struct profile *p, const char *text) {
+  uint64_t hash = 14695981039346656037U; /* FNV-1a */
+  for (const char *c = text; *c != '\0'; c++) {
+    hash = (hash ^ (unsigned char)*c) * 1099511628211U;
+  }
+  size_t at = hash % p->text_room;
+  while (p->texts[at] != NULL && strcmp(p->texts[at], text) != 0) {
+    at = (at + 1) % p->text_room;
+  }
+  return &p->texts[at];
+}
+
+static void make_room(struct profile *p) {
+  const char **old = p->texts;
+  size_t count = p->text_room;
+  p->text_room = count > 0 ? 2 * count : 256;
+  p->texts = memory_alloc(p->text_room, sizeof *p->texts);
+  for (size_t i = 0; i < count; i++) {
+    if (old[i] != NULL) {
+      *text_place(p, old[i]) = old[i];
+    }
+  }
+  free(old);
+}
+
+static const char *keep(struct profile *p, const char *text) {
+  if (text == NULL) {
+    return NULL;
+  }
+  if (2 * p->text_count >= p->text_room) {
+    make_room(p);
+  }
+  const char **place = text_place(p, text);
+  if (*place == NULL) {
+    *place = arena_text(p->arena, text);
+    p->text_count++;
+  }
+  return *place;
+}
+
+static void describe(struct profile *p, struct profile_step *to, const struct profile_step *from) {
+  *to = *from;
+  to->op = keep(p, from->op);
+  to->shapes = keep(p, from->shapes);
+  to->plugin = keep(p, from->plugin);
+  to->entry = keep(p, from->entry);
+  to->place = keep(p, from->place);
+}
+
+static int same_step(const struct profile_step *a, const struct profile_step *b) {
+  return a->op == b->op && a->shapes == b->shapes && a->plugin == b->plugin &&
+         a->entry == b->entry && a->place == b->place && a->flops == b->flops &&
+         a->bytes == b->bytes;
+}
+
+static int same_program(const struct profile_program *a, const struct profile_program *b) {
+  int equal = a->count == b->count && a->name == b->name;
+  for (uint32_t i = 0; i < a->count && equal; i++) {
+    equal = same_step(&a->slots[i].step, &b->slots[i].step);
+  }
+  return equal;
+}
+
+struct profile_program *profile_program(struct profile *p, const char *name,
+                                        const struct profile_step *steps, uint32_t count) {
+  struct profile_program *q = memory_alloc(1, sizeof *q + count * sizeof q->slots[0]);
   q->profile = p;
-  q->name = arena_text(p->arena, name);
-  q->count = steps;
+  q->name = keep(p, name);
+  q->count = count;
+  for (uint32_t i = 0; i < count; i++) {
+    describe(p, &q->slots[i].step, &steps[i]);
+  }
+  for (struct profile_program *old = p->first; old != NULL; old = old->next) {
+    if (same_program(old, q)) {
+      free(q);
+      return old;
+    }
+  }
   *(p->last != NULL ? &p->last->next : &p->first) = q;
   p->last = q;
   return q;
 }
 
-static const char *keep(struct profile *p, const char *text) {
-  return text != NULL ? arena_text(p->arena, text) : NULL;
-}
-
-void profile_describe(struct profile_program *q, uint32_t step, const struct profile_step *what) {
-  struct profile *p = q->profile;
-  struct profile_step *s = &q->slots[step].step;
-  *s = *what;
-  s->op = keep(p, what->op);
-  s->shapes = keep(p, what->shapes);
-  s->plugin = keep(p, what->plugin);
-  s->entry = keep(p, what->entry);
-  s->place = keep(p, what->place);
-}
-
 void profile_program_enter(struct profile_program *q, const char *what) {
   q->runs++;
-  enter(q->profile, child(q->profile, what, q->name, q));
+  enter(q->profile, child(q->profile, what, q->name, 1));
 }
 
 void profile_program_leave(struct profile_program *q) {
@@ -234,7 +295,7 @@ static void visit_children(const struct node *parent, int depth,
     struct profile_phase phase = {.what = n->what,
                                   .detail = n->detail,
                                   .depth = depth,
-                                  .is_program = n->program != NULL,
+                                  .is_program = n->is_program,
                                   .calls = n->calls,
                                   .nanoseconds = n->nanoseconds,
                                   .own = n->nanoseconds - n->inside};

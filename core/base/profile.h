@@ -53,9 +53,10 @@ struct profile_step {
   int64_t bytes;                      /* that one call reads and writes, each element once */
 };
 
-/* A program of that many steps, to be described one by one. It lives as long as `p`. */
-struct profile_program *profile_program(struct profile *p, const char *name, uint32_t steps);
-void profile_describe(struct profile_program *q, uint32_t step, const struct profile_step *what);
+/* A program with its steps; it lives as long as `p`. One that is compiled again, with the same name
+ * and the same steps, is the same. */
+struct profile_program *profile_program(struct profile *p, const char *name,
+                                        const struct profile_step *steps, uint32_t count);
 
 /* Around a run of the program, on the main thread; `what`: "bind", "run". Steps in between. */
 void profile_program_enter(struct profile_program *q, const char *what);

@@ -1,5 +1,7 @@
 #include "compile/describe.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -61,26 +63,36 @@ static void add_shapes(struct text *t, const struct instruction *i) {
   add_shape(t, &i->out);
 }
 
+static struct profile_step describe(const struct lowered *l, const struct step *s,
+                                    const struct origin *o, struct text *shapes) {
+  add_shapes(shapes, &s->code);
+  return (struct profile_step){
+      .op = s->code.op == OP_COPY ? "copy" : operation_get(s->code.op)->name,
+      .shapes = text_get(shapes),
+      .plugin = o->plugin,
+      .entry = o->entry,
+      .place = o->place,
+      .flops = step_flops(&s->code),
+      .bytes = step_bytes(&s->code, l->dtype)};
+}
+
 struct profile_program *describe_program(struct profile *p, const char *name,
                                          const struct lowered *l, const struct graph *g) {
   if (p == NULL) {
     return NULL;
   }
-  struct profile_program *q = profile_program(p, name != NULL ? name : "program", l->step_count);
+  struct profile_step *steps = memory_alloc(l->step_count, sizeof *steps);
+  struct text *shapes = memory_alloc(l->step_count, sizeof *shapes);
   for (uint32_t i = 0; i < l->step_count; i++) {
-    const struct instruction *code = &l->steps[i].code;
-    const struct origin *o = &g->origins[l->steps[i].origin];
-    struct text shapes = {0};
-    add_shapes(&shapes, code);
-    struct profile_step step = {.op = code->op == OP_COPY ? "copy" : operation_get(code->op)->name,
-                                .shapes = text_get(&shapes),
-                                .plugin = o->plugin,
-                                .entry = o->entry,
-                                .place = o->place,
-                                .flops = step_flops(code),
-                                .bytes = step_bytes(code, l->dtype)};
-    profile_describe(q, i, &step);
-    text_free(&shapes);
+    const struct step *s = &l->steps[i];
+    steps[i] = describe(l, s, &g->origins[s->origin], &shapes[i]);
   }
+  struct profile_program *q =
+      profile_program(p, name != NULL ? name : "program", steps, l->step_count);
+  for (uint32_t i = 0; i < l->step_count; i++) {
+    text_free(&shapes[i]);
+  }
+  free(shapes);
+  free(steps);
   return q;
 }

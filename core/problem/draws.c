@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/random.h"
 #include "problem/sources.h"
 
@@ -195,7 +196,10 @@ int32_t binding_draw(struct problem *p, struct binding *b, const char *stream, i
     if (rows->indexed && b->data[i].fields != NULL) {
       uint64_t of_data = random_derive(key, held->declared->name);
       TIER_TRY(choose_rows(held, &b->data[i], rows->count, of_data, draw));
-      TIER_TRY(gather(p, held, &b->data[i], rows->count));
+      profile_begin(p->options.profile, "gather rows", held->declared->name);
+      int32_t status = gather(p, held, &b->data[i], rows->count);
+      profile_end(p->options.profile);
+      TIER_TRY(status);
     }
   }
   return TIER_OK;

@@ -13,6 +13,7 @@
  *   facade.c         tier.problem/1: oracles, the step map, records
  *   responses.c      hypergradients: direct term plus responses
  *   top.c            tier.levels/1: the top level and the solver
+ *   single_loop.c    its members for solvers that move two levels at once
  *   measures.c       metrics and outputs
  *   checkpoint.c     state to file and back
  *   problem.c        putting it together
@@ -158,6 +159,7 @@ struct memo {
 
 struct builder {
   struct problem *p;
+  const char *owner;   /* the level that its programs serve, for profiles; NULL: none */
   struct arena *arena; /* of texts and outputs; dies with it */
   struct graph *g;
   const struct context *context;

@@ -50,7 +50,7 @@ static int32_t run_values(struct builder *b, struct context *c, const tier_value
   struct kernel k = {0};
   struct binding binding = {0};
   void **raw = memory_alloc(count, sizeof *raw);
-  int32_t status = kernel_make(&k, b, FAST_TENSORS, NULL, 0, values, (uint32_t)count);
+  int32_t status = kernel_make(&k, "measure", b, FAST_TENSORS, NULL, 0, values, (uint32_t)count);
   if (status == TIER_OK) {
     status = binding_prepare(p, &binding, c, b);
   }

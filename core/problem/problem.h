@@ -7,6 +7,7 @@
 #include "manifest/manifest.h"
 
 struct problem;
+struct profile;
 
 struct problem_options {
   const struct registry *registry;
@@ -17,6 +18,7 @@ struct problem_options {
    * data beyond headers; errors go to `diagnostics`. Nothing else can be called on the result. */
   int check_only;
   struct diagnostics *diagnostics; /* may be NULL unless check_only */
+  struct profile *profile;         /* base/profile.h; NULL: none; it outlives the problem */
 };
 
 /* The manifest must outlive it. On failure the text is with `fail`, or in the diagnostics. */

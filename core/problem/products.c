@@ -93,6 +93,7 @@ static int32_t cross_of(struct suite *s, const struct direction *d, const tier_e
 /* hvp and cross in any combination, along one direction in w. */
 static int32_t make_products(struct suite *s, const tier_edge *e, int hvp, int cross,
                              struct kernel *k) {
+  static const char *const names[2][2] = {{"", "cross"}, {"hvp", "hvp and cross"}};
   const struct level *l = s->level;
   size_t n = hvp ? l->placed_count : 0;
   size_t p = cross ? e->placed_count : 0;
@@ -103,8 +104,8 @@ static int32_t make_products(struct suite *s, const tier_edge *e, int hvp, int c
     status = cross_of(s, &d, e, outputs + n);
   }
   if (status == TIER_OK) {
-    status = kernel_make(k, &s->builder, FAST_NONE, d.vectors, (uint32_t)l->placed_count, outputs,
-                         (uint32_t)(n + p));
+    status = kernel_make(k, names[hvp][cross], &s->builder, FAST_NONE, d.vectors,
+                         (uint32_t)l->placed_count, outputs, (uint32_t)(n + p));
   }
   free(outputs);
   direction_free(&d);
@@ -136,7 +137,7 @@ int32_t products_cross_forward(struct products *q, const tier_edge *e, struct ke
   tier_value *outputs = memory_alloc(s->level->placed_count, sizeof *outputs);
   int32_t status = gradient_jvp(s, &d, outputs);
   if (status == TIER_OK) {
-    status = kernel_make(&q->cross_forward, &s->builder, FAST_NONE, d.vectors,
+    status = kernel_make(&q->cross_forward, "cross forward", &s->builder, FAST_NONE, d.vectors,
                          (uint32_t)e->placed_count, outputs, (uint32_t)s->level->placed_count);
   }
   free(outputs);
@@ -153,8 +154,8 @@ int32_t products_input_gradient(struct products *q, const tier_edge *e, struct k
   tier_value *outputs = memory_alloc(e->placed_count, sizeof *outputs);
   int32_t status = suite_derivatives(s, s->total, e->placed, e->placed_count, outputs);
   if (status == TIER_OK) {
-    status = kernel_make(&q->input_gradient, &s->builder, FAST_TENSORS, NULL, 0, outputs,
-                         (uint32_t)e->placed_count);
+    status = kernel_make(&q->input_gradient, "input gradient", &s->builder, FAST_TENSORS, NULL, 0,
+                         outputs, (uint32_t)e->placed_count);
   }
   free(outputs);
   return status;

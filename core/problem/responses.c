@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "problem/edges.h"
 #include "problem/instances.h"
 #include "problem/variables.h"
@@ -87,7 +88,9 @@ int32_t level_solve_children(struct level *l) {
   for (size_t i = 0; i < l->child_count && status == TIER_OK; i++) {
     tier_edge *e = edge_into(p, l->children[i]);
     struct level *child = &p->levels[l->children[i]];
+    profile_begin(p->options.profile, "solve", child->declared->name);
     status = e != NULL ? solve_edge(e) : level_run(child, NULL);
+    profile_end(p->options.profile);
   }
   if (--p->solve_depth == 0) {
     p->solve_seconds += now_seconds() - started;
@@ -149,7 +152,9 @@ static int32_t pull_all(struct level *l) {
   for (size_t i = p->m->level_count; i-- > 0 && status == TIER_OK;) {
     tier_edge *e = edge_between(l, (int)i);
     if (e != NULL) {
+      profile_begin(p->options.profile, "pullback", e->lower->declared->name);
       status = pull_edge(l, e);
+      profile_end(p->options.profile);
     }
   }
   if (--p->pullback_depth == 0) {

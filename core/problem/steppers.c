@@ -210,6 +210,7 @@ int32_t stepper_new(struct level *l, const struct instance *i, const struct appl
   }
   context_all(l->p, l->p->arena, &s->context);
   TIER_TRY(builder_new(l->p, &s->context, &s->builder));
+  s->builder.owner = l->declared->name;
   int32_t status = build(s);
   return status < 0 ? fail_at(&a->place, status) : TIER_OK;
 }
@@ -239,7 +240,7 @@ int32_t stepper_run(struct stepper *s, const struct point *at, tier_vector *w_ne
   }
   int32_t status = TIER_OK;
   if (s->forward.program == NULL) {
-    status = kernel_make(&s->forward, &s->builder, FAST_TENSORS, NULL, 0, values,
+    status = kernel_make(&s->forward, "step", &s->builder, FAST_TENSORS, NULL, 0, values,
                          1 + (uint32_t)s->state_count);
   }
   if (status == TIER_OK) {
@@ -311,8 +312,8 @@ int32_t stepper_make_vjp(struct stepper *s, const struct placed *placed, size_t 
   find_placed(s, placed, count, xs + 2 + s->state_count);
   int32_t status = pull(s, vectors, xs, total, outputs);
   if (status == TIER_OK) {
-    status = kernel_make(k, &s->builder, FAST_TENSORS, vectors, 1 + (uint32_t)s->state_count,
-                         outputs, (uint32_t)total);
+    status = kernel_make(k, "step vjp", &s->builder, FAST_TENSORS, vectors,
+                         1 + (uint32_t)s->state_count, outputs, (uint32_t)total);
   }
   free(xs);
   free(outputs);
@@ -350,8 +351,8 @@ int32_t stepper_make_jvp(struct stepper *s, const struct placed *placed, size_t 
   int32_t status =
       diff_jvp(s->builder.g, ys, 1 + (uint32_t)s->state_count, xs, tangents, live, outputs);
   if (status == TIER_OK) {
-    status = kernel_make(k, &s->builder, FAST_TENSORS, vectors, (uint32_t)total, outputs,
-                         1 + (uint32_t)s->state_count);
+    status = kernel_make(k, "step jvp", &s->builder, FAST_TENSORS, vectors, (uint32_t)total,
+                         outputs, 1 + (uint32_t)s->state_count);
   }
   free(xs);
   free(vectors);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "diff/diff.h"
 #include "problem/builder.h"
 #include "problem/draws.h"
@@ -29,7 +30,27 @@ static void split_inputs(struct kernel *k, const struct builder *b, enum fast_in
   }
 }
 
-int32_t kernel_make(struct kernel *k, struct builder *b, enum fast_inputs fast,
+static int32_t compile_kernel(struct kernel *k, const char *what, const struct builder *b,
+                              const tier_value *slow, const tier_value *fast,
+                              const tier_value *outputs) {
+  struct problem *p = b->p;
+  char *name =
+      memory_format("%s%s%s", b->owner != NULL ? b->owner : "", b->owner != NULL ? " " : "", what);
+  struct program_options options = {.dtype = p->dtype,
+                                    .backend = p->backend,
+                                    .threads = p->threads,
+                                    .profile = p->options.profile,
+                                    .name = name};
+  profile_begin(p->options.profile, "compile", name);
+  int32_t status =
+      program_compile(b->g, &options, slow, k->slow_count, fast, k->fast_count + k->vector_count,
+                      outputs, k->output_count, &k->program);
+  profile_end(p->options.profile);
+  free(name);
+  return status;
+}
+
+int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum fast_inputs fast,
                     const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
                     uint32_t output_count) {
   *k = (struct kernel){0};
@@ -59,11 +80,7 @@ int32_t kernel_make(struct kernel *k, struct builder *b, enum fast_inputs fast,
       live[k->output_count++] = outputs[i];
     }
   }
-  struct program_options options = {
-      .dtype = b->p->dtype, .backend = b->p->backend, .threads = b->p->threads};
-  int32_t status =
-      program_compile(b->g, &options, slow, k->slow_count, fast_values,
-                      k->fast_count + vector_count, live, k->output_count, &k->program);
+  int32_t status = compile_kernel(k, what, b, slow, fast_values, live);
   free(slow);
   free(fast_values);
   free(live);
@@ -264,6 +281,7 @@ static int64_t count_rows(const struct suite *s) {
 static int32_t build_suite(struct suite *s) {
   TIER_TRY(context_of_level(s->p, s->level->declared, s->batch, &s->context));
   TIER_TRY(builder_new(s->p, &s->context, &s->builder));
+  s->builder.owner = s->level->declared->name;
   TIER_TRY(build_terms(s));
   TIER_TRY(builder_check_copies(&s->builder));
   TIER_TRY(context_check(s->p, &s->builder));
@@ -350,7 +368,7 @@ static void read_terms(const struct suite *s, double *value, double *terms) {
 
 int32_t suite_value(struct suite *s, const struct point *at, double *value, double *terms) {
   if (s->value.program == NULL) {
-    TIER_TRY(kernel_make(&s->value, &s->builder, FAST_TENSORS, NULL, 0, s->terms,
+    TIER_TRY(kernel_make(&s->value, "value", &s->builder, FAST_TENSORS, NULL, 0, s->terms,
                          (uint32_t)s->term_count));
   }
   void **outputs = memory_alloc(s->term_count, sizeof *outputs);
@@ -380,7 +398,8 @@ static int32_t make_gradient(struct suite *s, struct kernel *k, int all) {
   int32_t status =
       suite_derivatives(s, s->total, both, l->placed_count + more, outputs + s->term_count);
   if (status == TIER_OK) {
-    status = kernel_make(k, &s->builder, FAST_TENSORS, NULL, 0, outputs, (uint32_t)count);
+    status =
+        kernel_make(k, "gradient", &s->builder, FAST_TENSORS, NULL, 0, outputs, (uint32_t)count);
   }
   free(both);
   free(outputs);

@@ -24,7 +24,8 @@ enum fast_inputs {
 
 /* Compiles outputs (0s are allowed: those are zero and never written) from a builder's inputs and
  * further fast inputs `vectors`. */
-int32_t kernel_make(struct kernel *k, struct builder *b, enum fast_inputs fast,
+/* `what`, for profiles: "hvp". */
+int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum fast_inputs fast,
                     const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
                     uint32_t output_count);
 void kernel_free(struct kernel *k);
