@@ -111,6 +111,14 @@ static const tier_levels_1 levels_interface = {
     .restart = restart,
     .keep = keep,
     .go_back = go_back,
+    .edge = single_loop_edge,
+    .draw = single_loop_draw,
+    .lower_variables = single_loop_lower,
+    .lower_oracle = single_loop_oracle,
+    .partial_gradients = single_loop_gradients,
+    .add_inputs = single_loop_add_inputs,
+    .move_lower = single_loop_move_lower,
+    .set_hypergradient = single_loop_set_hypergradient,
 };
 
 int32_t top_new(struct problem *p, struct top **out) {

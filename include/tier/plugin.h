@@ -176,6 +176,9 @@ typedef struct tier_entry {
  * the gradient (sgd, momentum, nesterov) */
 #define TIER_FIXED_POINT 256u
 #define TIER_SYMMETRIC 512u /* linear solver: needs a symmetric operator */
+/* solver: moves the top level and the one level that it goes `through` itself; that edge's
+ * estimator and that level's optimizer and `steps` are not used */
+#define TIER_SINGLE_LOOP 1024u
 
 typedef struct tier_component {
   uint32_t struct_size;
