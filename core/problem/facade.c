@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "problem/blocks.h"
 #include "problem/draws.h"
 #include "problem/instances.h"
 #include "problem/measures.h"

@@ -6,6 +6,8 @@
  *   draws.c          which rows a step sees, gathered
  *   builder.c        expressions -> graph values
  *   applications.c   what a function's build sees: rows lifted, shapes aligned
+ *   kernels.c        programs with inputs by meaning, run at a point
+ *   blocks.c         the same along many vectors at once
  *   suites.c         objectives -> programs: value, gradient, products with second derivatives
  *   steppers.c       optimizer steps -> programs, with vjp and jvp
  *   levels.c         one step of a level; procedural optimizers
@@ -172,6 +174,8 @@ struct builder {
 
 /* ---- programs ---- */
 
+struct block; /* blocks.c */
+
 /* A program with its inputs by meaning. Which are fast is decided when it is made. */
 struct kernel {
   struct program *program;
@@ -184,6 +188,11 @@ struct kernel {
   uint32_t asked; /* outputs, with those that are zero */
   uint32_t *live; /* output_count numbers: which of the outputs asked for are not zero */
   uint64_t bound; /* serial of what it is bound to; 0: nothing */
+  const char *what;
+  struct builder *builder;
+  tier_value *vectors, *outputs; /* vector_count and output_count values of its graph */
+  struct block *block;           /* for several vectors at once; NULL until it is needed */
+  int64_t widest;                /* that a block may be; 0: not known yet */
 };
 
 /* One objective on one context of rows. */

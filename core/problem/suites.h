@@ -2,43 +2,7 @@
 #ifndef PROBLEM_SUITES_H
 #define PROBLEM_SUITES_H
 
-#include "problem/internal.h"
-
-/* Where a program reads what it is run on. */
-struct point {
-  const struct binding *binding;
-  const struct level *level;     /* whose variables are read from w; may be NULL */
-  const void *w;                 /* flat, in place of the level's own */
-  uint64_t serial;               /* identifies w, the other variables and the draw, for bind */
-  const struct stepper *stepper; /* of INPUT_W, INPUT_G, INPUT_STATE: */
-  const void *step_w, *step_g, *step_state;
-};
-
-/* ---- kernels ---- */
-
-/* Which inputs are given to apply rather than to bind. */
-enum fast_inputs {
-  FAST_NONE,    /* the vectors only: products at a fixed point */
-  FAST_TENSORS, /* all but data: what is evaluated at ever new parameters */
-};
-
-/* Compiles outputs (0s are allowed: those are zero and never written) from a builder's inputs and
- * further fast inputs `vectors`. */
-/* `what`, for profiles: "hvp". */
-int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum fast_inputs fast,
-                    const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
-                    uint32_t output_count);
-void kernel_free(struct kernel *k);
-/* Binds if the point's serial is new, and applies. */
-int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
-                   const void *const *vectors, void *const *outputs);
-/* The same along `count` vectors: vectors[j * vector_count + i], outputs[j * asked + i]. */
-int32_t kernel_run_block(struct kernel *k, struct problem *p, const struct point *at, int64_t count,
-                         const void *const *vectors, void *const *outputs);
-/* 1 if every output simplified to zero. */
-int kernel_is_zero(const struct kernel *k);
-
-/* ---- suites ---- */
+#include "problem/kernels.h"
 
 /* The suite of a level's objective on that many rows a draw (0: its own batches), made once. */
 int32_t suites_get(struct level *l, int64_t batch, struct suite **out);

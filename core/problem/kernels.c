@@ -1,0 +1,172 @@
+#include "problem/kernels.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/profile.h"
+#include "problem/blocks.h"
+#include "problem/variables.h"
+
+static int is_data(enum input_kind kind) {
+  return kind == INPUT_FIELD || kind == INPUT_ROWS || kind == INPUT_KEY;
+}
+
+static void split_inputs(struct kernel *k, const struct builder *b, enum fast_inputs fast) {
+  k->slow = memory_alloc(b->input_count, sizeof *k->slow);
+  k->fast = memory_alloc(b->input_count, sizeof *k->fast);
+  for (size_t i = 0; i < b->input_count; i++) {
+    if (fast == FAST_NONE || is_data(b->inputs[i].kind)) {
+      k->slow[k->slow_count++] = b->inputs[i];
+    } else {
+      k->fast[k->fast_count++] = b->inputs[i];
+    }
+  }
+}
+
+int32_t kernel_compile(const struct kernel *k, const char *suffix, const tier_value *vectors,
+                       const tier_value *outputs, struct program **program) {
+  const struct builder *b = k->builder;
+  struct problem *p = b->p;
+  tier_value *slow = memory_alloc(k->slow_count, sizeof *slow);
+  tier_value *fast = memory_alloc(k->fast_count + k->vector_count, sizeof *fast);
+  char *name = memory_format("%s%s%s%s", b->owner != NULL ? b->owner : "",
+                             b->owner != NULL ? " " : "", k->what, suffix);
+  struct program_options options = {.dtype = p->dtype,
+                                    .backend = p->backend,
+                                    .threads = p->threads,
+                                    .profile = p->options.profile,
+                                    .name = name};
+  for (uint32_t i = 0; i < k->slow_count; i++) {
+    slow[i] = k->slow[i].value;
+  }
+  for (uint32_t i = 0; i < k->fast_count; i++) {
+    fast[i] = k->fast[i].value;
+  }
+  for (uint32_t i = 0; i < k->vector_count; i++) {
+    fast[k->fast_count + i] = vectors[i];
+  }
+  profile_begin(p->options.profile, "compile", name);
+  int32_t status =
+      program_compile(b->g, &options, slow, k->slow_count, fast, k->fast_count + k->vector_count,
+                      outputs, k->output_count, program);
+  profile_end(p->options.profile);
+  free(name);
+  free(slow);
+  free(fast);
+  return status;
+}
+
+int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum fast_inputs fast,
+                    const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
+                    uint32_t output_count) {
+  *k = (struct kernel){.builder = b, .what = what};
+  TIER_TRY(graph_status(b->g));
+  split_inputs(k, b, fast);
+  k->vector_count = vector_count;
+  k->asked = output_count;
+  k->slow_pointers = memory_alloc(k->slow_count, sizeof *k->slow_pointers);
+  k->fast_pointers = memory_alloc(k->fast_count + vector_count, sizeof *k->fast_pointers);
+  k->output_pointers = memory_alloc(output_count, sizeof *k->output_pointers);
+  k->live = memory_alloc(output_count, sizeof *k->live);
+  k->vectors = memory_alloc(vector_count, sizeof *k->vectors);
+  k->outputs = memory_alloc(output_count, sizeof *k->outputs);
+  for (uint32_t i = 0; i < vector_count; i++) {
+    k->vectors[i] = vectors[i];
+  }
+  for (uint32_t i = 0; i < output_count; i++) {
+    if (outputs[i] != 0) {
+      k->live[k->output_count] = i;
+      k->outputs[k->output_count++] = outputs[i];
+    }
+  }
+  return kernel_compile(k, "", k->vectors, k->outputs, &k->program);
+}
+
+void kernel_free(struct kernel *k) {
+  program_free(k->program);
+  free(k->slow);
+  free(k->fast);
+  free(k->slow_pointers);
+  free(k->fast_pointers);
+  free(k->output_pointers);
+  free(k->live);
+  free(k->vectors);
+  free(k->outputs);
+  block_free(k->block);
+  *k = (struct kernel){0};
+}
+
+const void *kernel_input(const struct problem *p, const struct input *in, const struct point *at) {
+  const struct binding *b = at->binding;
+  switch (in->kind) {
+    case INPUT_TENSOR: {
+      const struct variable *v = &p->variables[in->index];
+      int level = at->level != NULL ? at->level->index : -1;
+      int64_t copy = variable_copy(p, v, level, b->level_step);
+      int64_t offset = v->tensors[in->part].offset + copy * v->copy_size;
+      if (at->level != NULL && at->w != NULL && v->owner == at->level->index) {
+        return elements_at(p, at->w, v->offset + offset);
+      }
+      return elements_at(p, v->value->data, offset);
+    }
+    case INPUT_COPIES:
+      return p->variables[in->index].value->data;
+    case INPUT_FIELD:
+      return b->data[in->index].fields[in->part];
+    case INPUT_ROWS:
+      return b->data[in->index].index;
+    case INPUT_KEY:
+      return b->key;
+    case INPUT_GRADIENT: {
+      const struct variable *v = &p->variables[in->index];
+      return elements_at(p, p->levels[v->owner].gradient->data, v->offset);
+    }
+    case INPUT_W:
+      return at->step_w;
+    case INPUT_G:
+      return at->step_g;
+    case INPUT_STATE:
+      return elements_at(p, at->step_state, at->stepper->states[in->part].offset);
+  }
+  return NULL;
+}
+
+static int32_t bind_kernel(struct kernel *k, struct problem *p, const struct point *at) {
+  if (k->bound != 0 && k->bound == at->serial) {
+    return TIER_OK;
+  }
+  for (uint32_t i = 0; i < k->slow_count; i++) {
+    k->slow_pointers[i] = kernel_input(p, &k->slow[i], at);
+  }
+  k->bound = 0;
+  TIER_TRY(program_bind(k->program, k->slow_pointers));
+  k->bound = at->serial;
+  return TIER_OK;
+}
+
+int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
+                   const void *const *vectors, void *const *outputs) {
+  if (k->output_count == 0) {
+    return TIER_OK;
+  }
+  TIER_TRY(bind_kernel(k, p, at));
+  for (uint32_t i = 0; i < k->fast_count; i++) {
+    k->fast_pointers[i] = kernel_input(p, &k->fast[i], at);
+  }
+  for (uint32_t i = 0; i < k->vector_count; i++) {
+    k->fast_pointers[k->fast_count + i] = vectors[i];
+  }
+  for (uint32_t i = 0; i < k->output_count; i++) {
+    k->output_pointers[i] = outputs[k->live[i]];
+  }
+  return program_apply(k->program, k->fast_pointers, k->output_pointers);
+}
+
+int kernel_is_zero(const struct kernel *k) {
+  for (uint32_t i = 0; i < k->output_count; i++) {
+    if (!program_output_is_zero(k->program, i)) {
+      return 0;
+    }
+  }
+  return 1;
+}

@@ -1,0 +1,45 @@
+/* Kernels: programs whose inputs are known by meaning, so that they can be run at a point. */
+#ifndef PROBLEM_KERNELS_H
+#define PROBLEM_KERNELS_H
+
+#include "problem/internal.h"
+
+/* Where a program reads what it is run on. */
+struct point {
+  const struct binding *binding;
+  const struct level *level;     /* whose variables are read from w; may be NULL */
+  const void *w;                 /* flat, in place of the level's own */
+  uint64_t serial;               /* identifies w, the other variables and the draw, for bind */
+  const struct stepper *stepper; /* of INPUT_W, INPUT_G, INPUT_STATE: */
+  const void *step_w, *step_g, *step_state;
+};
+
+/* Which inputs are given to apply rather than to bind. */
+enum fast_inputs {
+  FAST_NONE,    /* the vectors only: products at a fixed point */
+  FAST_TENSORS, /* all but data: what is evaluated at ever new parameters */
+};
+
+/* Compiles outputs (0s are allowed: those are zero and never written) from a builder's inputs and
+ * further fast inputs `vectors`. `what` is for profiles: "hvp"; it and the builder must outlive the
+ * kernel. */
+int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum fast_inputs fast,
+                    const tier_value *vectors, uint32_t vector_count, const tier_value *outputs,
+                    uint32_t output_count);
+void kernel_free(struct kernel *k);
+/* Binds if the point's serial is new, and applies. */
+int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
+                   const void *const *vectors, void *const *outputs);
+/* 1 if every output simplified to zero. */
+int kernel_is_zero(const struct kernel *k);
+/* Compiles the same from other vectors and other (live) outputs of its graph. */
+int32_t kernel_compile(const struct kernel *k, const char *suffix, const tier_value *vectors,
+                       const tier_value *outputs, struct program **program);
+/* The address of an input at a point. */
+const void *kernel_input(const struct problem *p, const struct input *in, const struct point *at);
+
+static inline const char *elements_at(const struct problem *p, const void *base, int64_t offset) {
+  return (const char *)base + (size_t)offset * dtype_size(p->dtype);
+}
+
+#endif
