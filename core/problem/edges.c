@@ -8,6 +8,7 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/tape.h"
 #include "problem/variables.h"
 
 /* ---- making edges ---- */
@@ -354,8 +355,6 @@ void edge_free(tier_edge *e) {
   vector_free(e->pulled);
   record_reset(&e->record);
   tape_free(&e->record);
-  free(e->record.draws);
-  free(e->record.level_steps);
   free(e->record.reports);
   free(e);
 }

@@ -20,6 +20,8 @@ int level_starts_from(const struct problem *p, const struct level *l, int owner)
 /* ---- facade.c ---- */
 
 void record_reset(tier_record *r);
+/* Programs and room for rows of oracles with that batch (0: the level's own). */
+int32_t edge_prepare(tier_edge *e, int64_t batch);
 const struct report_entry *record_report(const tier_record *r, const char *name);
 extern const tier_problem_1 problem_interface; /* "tier.problem/1" */
 

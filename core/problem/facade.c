@@ -10,6 +10,7 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/tape.h"
 
 struct tier_oracle {
   tier_edge *e;
@@ -65,14 +66,20 @@ static int32_t step_size(tier_edge *e, const tier_instance *step, double *lr) {
 
 /* ---- solving ---- */
 
+static int32_t keep(tier_edge *e, tier_record *r, const tier_tape *tape) {
+  (void)e;
+  return tape_plan(r, tape);
+}
+
 void record_reset(tier_record *r) {
   for (size_t i = 0; i < r->report_count; i++) {
     free(r->reports[i].name);
     free(r->reports[i].text);
   }
   r->report_count = 0;
-  r->length = 0;
-  r->taping = 0;
+  r->tape.on = 0;
+  r->tape.length = 0;
+  r->tape.plan = (tier_tape){0};
 }
 
 static int32_t run(tier_edge *e, tier_record *r, uint32_t flags) {
@@ -108,22 +115,23 @@ static int32_t extend(tier_edge *e, tier_record *r, const tier_instance *step, i
   TIER_TRY(edge_extra_stepper(e, step));
   TIER_TRY(tape_begin(r, e->extra, count));
   vector_interface.fill(e->extra_state[0], 0);
-  r->restarted = 0; /* it begins at the solution found, a constant */
-  for (int64_t t = 0; t < count; t++) {
-    TIER_TRY(extra_step(e, r, t));
+  r->tape.restarted = 0; /* it begins at the solution found, a constant */
+  int32_t status = TIER_OK;
+  for (int64_t t = 0; t < count && status == TIER_OK; t++) {
+    status = extra_step(e, r, t);
   }
   tape_end(r, e->lower->w, e->extra_state[0]);
-  return TIER_OK;
+  return status;
 }
 
 static const tier_vector *solution(const tier_record *r) {
   return r->edge->lower->w;
 }
 static int64_t tape_length(const tier_record *r) {
-  return r->taping ? r->length : 0;
+  return r->tape.on ? r->tape.length : 0;
 }
 static int64_t state_size(const tier_record *r) {
-  return r->stepper != NULL ? r->stepper->m : 0;
+  return r->tape.stepper != NULL ? r->tape.stepper->m : 0;
 }
 
 /* ---- oracles ---- */
@@ -131,17 +139,23 @@ static int64_t state_size(const tier_record *r) {
 /* Draws of one hypergradient are this far apart from those of the next. */
 #define DRAWS_APART 1048576
 
-static int32_t oracle_new(tier_edge *e, int64_t batch, tier_oracle **out) {
+int32_t edge_prepare(tier_edge *e, int64_t batch) {
   struct suite *suite = NULL;
   int k = batch > 0;
-  if (batch > 0 && e->products[1] != NULL && e->products[1]->suite->batch != batch) {
+  if (k && e->products[k] != NULL && e->products[k]->suite->batch != batch) {
     return fail(TIER_E_UNSUPPORTED, "an estimator may use one batch size of its own");
   }
-  TIER_TRY(suites_get(e->lower, batch, &suite));
   if (e->products[k] == NULL) {
+    TIER_TRY(suites_get(e->lower, batch, &suite));
     e->products[k] = products_new(suite);
     TIER_TRY(binding_prepare(e->p, &e->bindings[k], &suite->context, &suite->builder));
   }
+  return TIER_OK;
+}
+
+static int32_t oracle_new(tier_edge *e, int64_t batch, tier_oracle **out) {
+  int k = batch > 0;
+  TIER_TRY(edge_prepare(e, batch));
   tier_oracle *o = memory_alloc(1, sizeof *o);
   *o = (tier_oracle){.e = e, .products = e->products[k], .binding = &e->bindings[k]};
   *out = o;
@@ -170,21 +184,15 @@ static int32_t at_solution(tier_edge *e, tier_record *r, int64_t draw, int64_t b
   return TIER_OK;
 }
 
-static void *tape_at(const tier_record *r, void *base, int64_t size_of_one, int64_t t) {
-  return (char *)base + (size_t)(t * size_of_one) * dtype_size(r->stepper->p->dtype);
-}
-
 static int32_t at_step(tier_edge *e, tier_record *r, int64_t t, tier_oracle **out) {
-  if (t < 0 || t >= tape_length(r)) {
-    return fail(TIER_E_PLUGIN, "at_step: step %lld of a tape of %lld", (long long)t,
-                (long long)tape_length(r));
-  }
+  struct frame f;
+  TIER_TRY(tape_step(r, t, &f));
   TIER_TRY(oracle_new(e, 0, out));
   tier_oracle *o = *out;
-  o->w = vector_view(tape_at(r, r->iterates, r->stepper->n, t), r->stepper->n);
+  o->w = vector_view(f.w, e->lower->over.size);
   o->stream = e->lower->stream;
-  o->draw = r->draws[t];
-  o->level_step = r->level_steps[t];
+  o->draw = tape_draw(r, t);
+  o->level_step = tape_level_step(r, t);
   return TIER_OK;
 }
 
@@ -343,21 +351,6 @@ static int32_t input_gradient_at(tier_oracle *o, const tier_vector *w, double sc
 
 /* ---- the step map ---- */
 
-/* Where step t of the tape was taken; `binding` only says which copies are in play. */
-static struct point step_point(const tier_edge *e, const tier_record *r, int64_t t,
-                               struct binding *binding) {
-  *binding = (struct binding){.level_step = r->level_steps[t], .serial = 1};
-  const void *w = tape_at(r, r->iterates, r->stepper->n, t);
-  return (struct point){.binding = binding,
-                        .level = e->lower,
-                        .w = w,
-                        .serial = 1, /* a step reads no data: nothing to bind again */
-                        .stepper = r->stepper,
-                        .step_w = w,
-                        .step_g = tape_at(r, r->gradients, r->stepper->n, t),
-                        .step_state = tape_at(r, r->states, r->stepper->m, t)};
-}
-
 static void *state_part(const struct stepper *s, const tier_vector *state, size_t i) {
   return (char *)state->data + (size_t)s->states[i].offset * dtype_size(s->p->dtype);
 }
@@ -373,7 +366,9 @@ static int32_t prepare_scratch(tier_edge *e, const struct stepper *s) {
 static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *u_w,
                         const tier_vector *u_s, tier_vector *v_w, tier_vector *v_s,
                         tier_vector *v_g, tier_vector *inputs) {
-  struct stepper *s = r->stepper;
+  struct stepper *s = r->tape.stepper;
+  struct frame f;
+  TIER_TRY(tape_step(r, t, &f));
   if (e->step_vjp_of != s) {
     kernel_free(&e->step_vjp);
     TIER_TRY(stepper_make_vjp(s, e->placed, e->placed_count, &e->step_vjp));
@@ -381,7 +376,7 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   }
   TIER_TRY(prepare_scratch(e, s));
   struct binding binding;
-  struct point at = step_point(e, r, t, &binding);
+  struct point at = tape_point(r, t, &f, &binding);
   const void **vectors = memory_alloc(1 + s->state_count, sizeof *vectors);
   void **outputs = memory_alloc(2 + s->state_count + e->placed_count, sizeof *outputs);
   vectors[0] = u_w->data;
@@ -412,7 +407,9 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
 static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *t_w,
                         const tier_vector *t_s, const tier_vector *t_g, const tier_vector *inputs,
                         tier_vector *out_w, tier_vector *out_s) {
-  struct stepper *s = r->stepper;
+  struct stepper *s = r->tape.stepper;
+  struct frame f;
+  TIER_TRY(tape_step(r, t, &f));
   if (e->step_jvp_of != s) {
     kernel_free(&e->step_jvp);
     TIER_TRY(stepper_make_jvp(s, e->placed, e->placed_count, &e->step_jvp));
@@ -420,7 +417,7 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   }
   TIER_TRY(prepare_scratch(e, s));
   struct binding binding;
-  struct point at = step_point(e, r, t, &binding);
+  struct point at = tape_point(r, t, &f, &binding);
   void **vectors = memory_alloc(2 + s->state_count + e->placed_count, sizeof *vectors);
   void **outputs = memory_alloc(1 + s->state_count, sizeof *outputs);
   vectors[0] = t_w->data;
@@ -450,10 +447,10 @@ static int32_t start_vjp(tier_edge *e, tier_record *r, const tier_vector *u_w,
   int reads_inputs = 0;
   (void)u_w;
   (void)inputs;
-  for (size_t i = 0; i < e->upper->declared->through_count && r->restarted; i++) {
+  for (size_t i = 0; i < e->upper->declared->through_count && r->tape.restarted; i++) {
     reads_inputs |= level_starts_from(e->p, e->lower, e->upper->declared->through[i].level);
   }
-  if (r->restarted && (reads_inputs || level_starts_from(e->p, e->lower, e->upper->index))) {
+  if (r->tape.restarted && (reads_inputs || level_starts_from(e->p, e->lower, e->upper->index))) {
     return fail(TIER_E_UNSUPPORTED,
                 "differentiating through the start of level \"%s\" is not supported yet",
                 e->lower->declared->name);
@@ -523,4 +520,6 @@ const tier_problem_1 problem_interface = {
     .report_number = report_number,
     .report_text = report_text,
     .point = point,
+    .keep = keep,
+    .tape_bytes = tape_bytes,
 };

@@ -10,7 +10,10 @@
  *   blocks.c         the same along many vectors at once
  *   suites.c         objectives -> programs: value, gradient, products with second derivatives
  *   steppers.c       optimizer steps -> programs, with vjp and jvp
+ *   reversible.c     steps that can be run backwards
  *   levels.c         one step of a level; procedural optimizers
+ *   tape.c           what a run's steps were given: stored, or made again when asked for
+ *   revolve.c        where checkpoints on a tape stand
  *   edges.c          edges: what they carry, and what must hold for them
  *   facade.c         tier.problem/1: oracles, the step map, records
  *   responses.c      hypergradients: direct term plus responses
@@ -237,6 +240,8 @@ struct stepper {
   int64_t n, m;
   tier_value w, g, w_next;
   struct kernel forward;
+  struct reversible *reversible;   /* NULL: it is its graph */
+  struct information *information; /* where a reversible step puts what it drops, or NULL */
 };
 
 /* ---- levels and edges ---- */
@@ -282,17 +287,43 @@ struct report_entry {
   char *text; /* NULL: a number */
 };
 
+struct information_block {
+  int64_t count;
+  void *words;
+};
+struct information {
+  tier_information face; /* first */
+  struct information_block *blocks;
+  size_t count, capacity;
+};
+
+/* What one step was given: w (n), the optimizer's state (m), the gradient (n). */
+struct frame {
+  char *w, *s, *g;
+};
+struct tape {
+  tier_tape plan;
+  struct stepper *stepper;
+  int on;        /* there is one */
+  int restarted; /* it begins at a fresh start, not at a warm one */
+  int64_t steps; /* at most */
+  int64_t length;
+  int64_t first_draw;       /* the level's draw counter at step 0 */
+  int64_t first_level_step; /* and its index in the level's steps */
+  void *arena;
+  int64_t frames;
+  int64_t *slots; /* the steps of which there are checkpoints, ascending */
+  int64_t slot_count, slot_limit;
+  int64_t next; /* where the next one is to stand; -1: nowhere */
+  int64_t at;   /* the step in the frame to work in; -1: none */
+  int now;      /* which of two frames that is */
+  int known;    /* its gradient is there */
+  struct information information;
+};
+
 struct tier_record {
   tier_edge *edge;
-  struct stepper *stepper; /* of the tape */
-  void *iterates;          /* (capacity + 1) x n */
-  void *states;            /* (capacity + 1) x m */
-  void *gradients;         /* capacity x n: what each step was given */
-  int64_t capacity, length;
-  int taping;
-  int64_t *draws;       /* of each step: the level's draw counter */
-  int64_t *level_steps; /* of each step: its index in the level's steps */
-  int restarted;        /* the tape begins at a fresh start, not at a warm one */
+  struct tape tape;
   struct report_entry *reports;
   size_t report_count, report_capacity;
 };

@@ -10,6 +10,7 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/steppers.h"
+#include "problem/tape.h"
 #include "problem/variables.h"
 
 /* ---- declaring ---- */
@@ -174,62 +175,6 @@ void level_free(struct level *l) {
   vector_free(l->state_next);
   vector_free(l->cotangent);
   free(l->term_values);
-}
-
-/* ---- tapes ---- */
-
-void tape_free(tier_record *r) {
-  large_free(r->iterates);
-  large_free(r->states);
-  large_free(r->gradients);
-  r->iterates = r->states = r->gradients = NULL;
-  r->capacity = 0;
-}
-
-int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps) {
-  size_t bytes = dtype_size(s->p->dtype);
-  int fits = r->capacity >= steps && r->stepper == s;
-  r->length = 0;
-  r->stepper = s;
-  r->taping = 1;
-  if (!fits) {
-    tape_free(r);
-    TIER_TRY(rows_alloc(steps + 1, s->n, bytes, "the tape of iterates", &r->iterates));
-    TIER_TRY(rows_alloc(steps + 1, s->m, bytes, "the tape of states", &r->states));
-    TIER_TRY(rows_alloc(steps, s->n, bytes, "the tape of gradients", &r->gradients));
-    r->draws = memory_resize(r->draws, (size_t)steps, sizeof *r->draws);
-    r->level_steps = memory_resize(r->level_steps, (size_t)steps, sizeof *r->level_steps);
-    r->capacity = steps;
-  }
-  return TIER_OK;
-}
-
-static void tape_store(tier_record *r, const tier_vector *w, const tier_vector *state) {
-  size_t bytes = dtype_size(r->stepper->p->dtype);
-  size_t n = (size_t)r->stepper->n * bytes;
-  size_t m = (size_t)r->stepper->m * bytes;
-  memcpy((char *)r->iterates + (size_t)r->length * n, w->data, n);
-  if (m > 0) {
-    memcpy((char *)r->states + (size_t)r->length * m, state->data, m);
-  }
-}
-
-int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *state,
-                  int64_t level_step) {
-  if (r->length == r->capacity) {
-    return fail(TIER_E_INTERNAL, "the tape is too short");
-  }
-  size_t n = (size_t)r->stepper->n * dtype_size(r->stepper->p->dtype);
-  tape_store(r, l->w, state);
-  memcpy((char *)r->gradients + (size_t)r->length * n, l->gradient->data, n);
-  r->draws[r->length] = l->draws - 1;
-  r->level_steps[r->length] = level_step;
-  r->length++;
-  return TIER_OK;
-}
-
-void tape_end(tier_record *r, const tier_vector *w, const tier_vector *state) {
-  tape_store(r, w, state);
 }
 
 /* ---- stepping ---- */
@@ -449,12 +394,12 @@ int32_t level_run(struct level *l, tier_record *record) {
   int restarted = 0;
   TIER_TRY(restart(l, &restarted));
   if (record != NULL) {
-    record->restarted = restarted;
+    record->tape.restarted = restarted;
     TIER_TRY(tape_begin(record, l->stepper, l->steps));
   }
-  TIER_TRY(level_continue(l, l->steps, l->declared->tolerance, record));
+  int32_t status = level_continue(l, l->steps, l->declared->tolerance, record);
   if (record != NULL) {
     tape_end(record, l->w, l->state);
   }
-  return TIER_OK;
+  return status;
 }

@@ -31,15 +31,6 @@ int32_t level_guard(struct level *l);
 /* The state of its optimizer as at the start. */
 void level_reset(struct level *l);
 
-/* Appends a step that is about to be taken: the level's w, gradient and draw, and the state. */
-int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *state,
-                  int64_t level_step);
-/* The point after the last step. */
-void tape_end(tier_record *r, const tier_vector *w, const tier_vector *state);
-void tape_free(tier_record *r);
-/* Begins a tape of at most `steps` steps of a stepper. */
-int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps);
-
 /* responses.c */
 int32_t level_solve_children(struct level *l);
 /* Value and gradient; with `through` edges the hypergradient. */

@@ -8,6 +8,7 @@
 #include "problem/builder.h"
 #include "problem/draws.h"
 #include "problem/instances.h"
+#include "problem/reversible.h"
 
 /* ---- declaring the state ---- */
 
@@ -178,6 +179,7 @@ static int32_t build(struct stepper *s) {
       b->g,
       (struct origin){.plugin = s->application->component->c.id, .entry = "step", .place = place});
   int32_t status = s->api->build(s->instance->object, &face.face);
+  status = status < 0 ? status : reversible_find(s, &face.face);
   graph_restore_origin(b->g, before);
   TIER_TRY(face.status);
   TIER_TRY(status);
@@ -218,6 +220,7 @@ int32_t stepper_new(struct level *l, const struct instance *i, const struct appl
 void stepper_free(struct stepper *s) {
   if (s != NULL) {
     kernel_free(&s->forward);
+    reversible_free(s);
     builder_free(&s->builder);
     free(s->states);
     free(s);
@@ -230,6 +233,9 @@ static void *state_address(const struct stepper *s, const tier_vector *state, si
 
 int32_t stepper_run(struct stepper *s, const struct point *at, tier_vector *w_next,
                     tier_vector *state_next) {
+  if (s->reversible != NULL) {
+    return reversible_run(s, at, w_next->data, state_next->data);
+  }
   tier_value *values = memory_alloc(1 + s->state_count, sizeof *values);
   void **outputs = memory_alloc(1 + s->state_count, sizeof *outputs);
   values[0] = s->w_next;

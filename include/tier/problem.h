@@ -18,7 +18,22 @@ typedef struct tier_edge tier_edge;     /* the problem as seen along one `throug
 typedef struct tier_record tier_record; /* what one solve left behind; owned by the host */
 typedef struct tier_oracle tier_oracle; /* F at one w, theta, draw of rows and noise */
 
-#define TIER_KEEP_TAPE 1u /* run: keep every iterate, draw and key, for unrolling */
+#define TIER_KEEP_TAPE 1u /* run: keep what its steps were given, for unrolling */
+
+/* How a tape is kept: `schedule`, and its limit. Whatever is not kept is made again when it is
+ * asked for, by taking the same steps on the same draws: the same bits, for more gradients. */
+#define TIER_TAPE_STORED 0u      /* every step */
+#define TIER_TAPE_LAST 1u        /* the last `count` steps; earlier ones cannot be asked for */
+#define TIER_TAPE_CHECKPOINTS 2u /* `count` steps (0: any number), in at most `bytes` (0: any): */
+                                 /* going back from the last step to the first, then, takes the  */
+                                 /* fewest gradients (Griewank, Walther 2000)                    */
+#define TIER_TAPE_REVERSIBLE 3u  /* the start; steps are undone by a reversible optimizer */
+typedef struct tier_tape {
+  uint32_t struct_size;
+  uint32_t schedule;
+  int64_t count;
+  int64_t bytes;
+} tier_tape;
 
 typedef struct tier_problem_1 {
   uint32_t struct_size;
@@ -94,6 +109,11 @@ typedef struct tier_problem_1 {
   /* The w at which this oracle evaluates: the solution, or the iterate of at_step. It lives as long
    * as the oracle. */
   const tier_vector *(*point)(const tier_oracle *o);
+
+  /* How the next run or extend keeps its tape; without this call, every step is stored. An oracle
+   * of at_step is then valid until another step is asked for. */
+  int32_t (*keep)(tier_edge *e, tier_record *r, const tier_tape *tape);
+  int64_t (*tape_bytes)(const tier_record *r); /* what it holds */
 } tier_problem_1;
 
 #ifdef __cplusplus
