@@ -156,6 +156,12 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
   report->iterations = 0;
   report->residual = 0.0;
   report->stop = "zero";
+  if ((system->flags & TIER_SYSTEM_SYMMETRIC) == 0) {
+    return tier_failf(
+        cg->host, TIER_E_REFUSED,
+        "cg needs a symmetric matrix, and this one is not: use gmres, bicgstab, dense "
+        "or neumann");
+  }
   tier_vector *previous = cg->previous ? state->api->get_vector(state, "solution") : NULL;
   if (cg->v->max_abs(b) == 0.0) {
     cg->v->fill(x, 0.0);

@@ -1,118 +1,10 @@
-/* Linear solvers on explicit matrices, against closed forms. */
+/* Linear solvers on explicit matrices, against closed forms: cg, neumann, dense. */
 #include <math.h>
 #include <stdlib.h>
 #include <tier/dense.h>
-#include <tier/linear_solver.h>
 
 #include "backend/dense.h"
-#include "base/memory.h"
-#include "base/random.h"
-#include "support.h"
-
-#define V (&vector_interface)
-
-/* A system with an explicit matrix a (n, n), counting its products. */
-struct matrix {
-  tier_linear_system face;
-  const double *a;
-  const double *inverse_diagonal; /* of the preconditioner */
-  int64_t n;
-  int products;
-  double step; /* what step_size says; 0: refuses */
-};
-
-static int32_t apply(void *context, const tier_vector *v, tier_vector *out) {
-  struct matrix *m = context;
-  double *in = memory_alloc((size_t)m->n, 2 * sizeof(double));
-  V->read(v, 0, m->n, in);
-  multiply(m->n, m->n, m->a, 0, in, in + m->n);
-  V->write(out, 0, m->n, in + m->n);
-  free(in);
-  m->products++;
-  return TIER_OK;
-}
-
-static int32_t apply_block(void *context, int64_t k, const tier_vector *const *vs,
-                           tier_vector *const *outs) {
-  for (int64_t i = 0; i < k; i++) {
-    TIER_TRY(apply(context, vs[i], outs[i]));
-  }
-  return TIER_OK;
-}
-
-static int32_t precondition(void *context, const tier_vector *v, tier_vector *out) {
-  struct matrix *m = context;
-  for (int64_t i = 0; i < m->n; i++) {
-    double value = element(v, i) * m->inverse_diagonal[i];
-    V->write(out, i, 1, &value);
-  }
-  return TIER_OK;
-}
-
-static int32_t step_size(void *context, double *step) {
-  struct matrix *m = context;
-  *step = m->step;
-  return m->step > 0.0 ? TIER_OK : fail(TIER_E_REFUSED, "this optimizer has no step size");
-}
-
-static void matrix_init(struct matrix *m, int64_t n, const double *a, uint32_t flags) {
-  *m = (struct matrix){.face = {.struct_size = (uint32_t)sizeof(tier_linear_system),
-                                .flags = flags,
-                                .size = n,
-                                .apply = apply,
-                                .apply_block = apply_block,
-                                .step_size = step_size},
-                       .a = a,
-                       .n = n};
-  m->face.context = m;
-}
-
-#define GOOD (TIER_SYSTEM_SYMMETRIC | TIER_SYSTEM_POSITIVE)
-
-static int32_t solve(struct instance *i, struct matrix *m, const tier_vector *b, tier_vector *x,
-                     tier_linear_report *report) {
-  const tier_linear_solver_1 *solver = instance_get(i, "tier.linear_solver/1");
-  *report = (tier_linear_report){.struct_size = (uint32_t)sizeof *report};
-  return solver->solve(i->object, &m->face, i->state, b, x, report);
-}
-
-static struct params *solver_params(const char *id) {
-  return arguments(POSITION_ESTIMATOR, id);
-}
-
-/* Eigenvalues from 1 to kappa, evenly in their logarithm; b random; x the exact solution. */
-#define MOST 60
-static double a[MOST * MOST], b[MOST], x_exact[MOST];
-static void random_system(int64_t n, double kappa) {
-  double eigenvalues[MOST];
-  for (int64_t i = 0; i < n; i++) {
-    eigenvalues[i] = pow(kappa, (double)i / (double)(n - 1));
-    b[i] = random_normal(5, 0, (uint64_t)i);
-  }
-  random_symmetric(n, eigenvalues, 9, a);
-  solve_exactly(n, a, b, x_exact);
-}
-
-/* Solves with `p` and checks x to `tolerance`; returns the report. */
-static tier_linear_report check_solution(struct params *p, int64_t n, const double *expected,
-                                         double tolerance, int *products) {
-  struct instance *i = make(p, n);
-  struct matrix m;
-  tier_linear_report report;
-  tier_vector *rhs = vector_of(b, n);
-  tier_vector *x = vector_new(n);
-  V->fill(x, 7.0); /* must not be read */
-  matrix_init(&m, n, a, GOOD);
-  assert_ok(solve(i, &m, rhs, x, &report));
-  assert_vector_near(x, expected, tolerance);
-  if (products != NULL) {
-    *products = m.products;
-  }
-  vector_free(rhs);
-  vector_free(x);
-  free_instance(i);
-  return report;
-}
+#include "matrix_system.h"
 
 /* ---- cg ------------------------------------------------------------------------------------- */
 
@@ -167,10 +59,10 @@ static void cg_returns_the_iterate_that_its_residual_belongs_to(void **state) {
     tier_vector *x = vector_new(30);
     tier_vector *r = vector_new(30);
     matrix_init(&m, 30, a, GOOD);
-    assert_ok(solve(i, &m, rhs, x, &report));
+    assert_ok(matrix_solve(i, &m, rhs, x, &report));
     assert_int_equal(report.iterations, k);
     assert_string_equal(report.stop, "iterations");
-    assert_ok(apply(&m, x, r));
+    assert_ok(m.face.apply(&m, x, r));
     V->axpby(1.0, rhs, -1.0, r);
     assert_near(V->norm(r) / V->norm(rhs), report.residual, 1e-12);
     vector_free(rhs);
@@ -195,13 +87,13 @@ static void cg_residual_is_orthogonal_to_the_krylov_space(void **state) {
   tier_vector *x = vector_new(N);
   tier_vector *r = vector_new(N);
   matrix_init(&m, N, a, GOOD);
-  assert_ok(solve(i, &m, rhs, x, &report));
-  assert_ok(apply(&m, x, r));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
+  assert_ok(m.face.apply(&m, x, r));
   V->axpby(1.0, rhs, -1.0, r);
   V->copy(rhs, x); /* now x runs through the Krylov vectors */
   for (int k = 0; k < K; k++) {
     assert_near(V->dot(r, x) / (V->norm(r) * V->norm(x)), 0.0, 1e-10);
-    assert_ok(apply(&m, x, x));
+    assert_ok(m.face.apply(&m, x, x));
   }
   assert_true(fabs(V->dot(r, x)) > 1e-6 * V->norm(r) * V->norm(x)); /* not to the next one */
   vector_free(rhs);
@@ -221,14 +113,14 @@ static void cg_stops_at_negative_curvature(void **state) {
   tier_vector *rhs = vector_of(rhs_values, 4);
   tier_vector *x = vector_new(4);
   matrix_init(&m, 4, a, GOOD);
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_string_equal(report.stop, "negative curvature");
   assert_true(V->finite(x));
   assert_true(isfinite(report.residual));
   for (int64_t j = 0; j < 16; j++) {
     a[j] = j % 5 == 0 ? -1.0 : 0.0; /* negative definite: stops before the first step */
   }
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_string_equal(report.stop, "negative curvature");
   assert_true(V->max_abs(x) == 0.0);
   assert_near(report.residual, 1.0, 0.0);
@@ -248,15 +140,15 @@ static void cg_starts_from_the_previous_solution(void **state) {
   tier_vector *rhs = vector_of(b, 20);
   tier_vector *x = vector_new(20);
   matrix_init(&m, 20, a, GOOD);
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   int first = (int)report.iterations;
   assert_true(first > 5);
   V->fill(x, 3.0);
-  assert_ok(solve(i, &m, rhs, x, &report)); /* the same again: nothing left to do */
+  assert_ok(matrix_solve(i, &m, rhs, x, &report)); /* the same again: nothing left to do */
   assert_true(report.iterations <= 1);
   assert_vector_near(x, x_exact, 1e-10);
   V->scale(1.0001, rhs);
-  assert_ok(solve(i, &m, rhs, x, &report)); /* a near one: fewer iterations */
+  assert_ok(matrix_solve(i, &m, rhs, x, &report)); /* a near one: fewer iterations */
   assert_true(report.iterations > 0 && report.iterations < first);
   vector_free(rhs);
   vector_free(x);
@@ -283,13 +175,12 @@ static void cg_uses_the_preconditioner(void **state) {
   tier_vector *rhs = vector_of(b, N);
   tier_vector *x = vector_new(N);
   matrix_init(&m, N, a, GOOD);
-  m.inverse_diagonal = inverse;
-  m.face.precondition = precondition;
-  assert_ok(solve(i, &m, rhs, x, &report));
+  matrix_precondition(&m, inverse);
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_true(report.iterations <= 2);
   assert_vector_near(x, x_exact, 1e-12);
   m.face.precondition = NULL;
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_true(report.iterations > 20);
   vector_free(rhs);
   vector_free(x);
@@ -388,18 +279,19 @@ static void neumann_takes_the_levels_step_or_refuses(void **state) {
   tier_vector *rhs = vector_of(b, 8);
   tier_vector *x = vector_new(8);
   matrix_init(&m, 8, a, GOOD);
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "this optimizer has no step size");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED,
+               "this optimizer has no step size");
   m.step = 0.12;
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   neumann_formula(8, 0.12, 20, x_formula);
   assert_vector_near(x, x_formula, 1e-13);
   m.face.step = 0.05; /* known at once */
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   neumann_formula(8, 0.05, 20, x_formula);
   assert_vector_near(x, x_formula, 1e-13);
   m.face.step = 0.0;
   m.face.step_size = NULL;
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "needs a step size");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "needs a step size");
   vector_free(rhs);
   vector_free(x);
   free_instance(i);
@@ -415,14 +307,14 @@ static void neumann_says_that_it_diverges(void **state) {
   matrix_init(&m, 8, a, GOOD);
   m.step = 0.3; /* 2 / 10 is the bound */
   struct instance *i = make_plain(POSITION_ESTIMATOR, "neumann", 8);
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_string_equal(report.stop, "terms, diverging");
   assert_true(report.residual > 1.0);
   free_instance(i);
   struct params *p = solver_params("neumann");
   set_number(p, "terms", 5000);
   i = make(p, 8);
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_NONFINITE, "diverges");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_NONFINITE, "diverges");
   vector_free(rhs);
   vector_free(x);
   free_instance(i);
@@ -457,7 +349,7 @@ static void dense_solves_an_unsymmetric_system(void **state) {
   tier_vector *rhs = vector_of(rhs_values, 3);
   tier_vector *x = vector_new(3);
   matrix_init(&m, 3, unsymmetric, 0);
-  assert_ok(solve(i, &m, rhs, x, &report));
+  assert_ok(matrix_solve(i, &m, rhs, x, &report));
   assert_vector_near(x, ones, 1e-14);
   vector_free(rhs);
   vector_free(x);
@@ -475,10 +367,11 @@ static void dense_names_the_bad_pivot(void **state) {
   tier_vector *rhs = vector_of(rhs_values, 3);
   tier_vector *x = vector_new(3);
   matrix_init(&m, 3, saddle, GOOD);
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "pivot 2 of 3 is not positive");
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "damping");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED,
+               "pivot 2 of 3 is not positive");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "damping");
   matrix_init(&m, 3, singular, TIER_SYSTEM_SYMMETRIC);
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "singular: pivot 2 of 3");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "singular: pivot 2 of 3");
   vector_free(rhs);
   vector_free(x);
   free_instance(i);
@@ -495,7 +388,7 @@ static void dense_refuses_what_is_too_large(void **state) {
   tier_vector *rhs = vector_of(b, 20);
   tier_vector *x = vector_new(20);
   matrix_init(&m, 20, a, GOOD);
-  assert_fails(solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "limit");
+  assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_REFUSED, "limit");
   assert_int_equal(m.products, 0);
   vector_free(rhs);
   vector_free(x);
@@ -515,7 +408,7 @@ static void zero_gives_zero_without_a_product(void **state) {
     tier_vector *rhs = vector_new(6);
     tier_vector *x = vector_of(b, 6);
     matrix_init(&m, 6, a, GOOD);
-    assert_ok(solve(i, &m, rhs, x, &report));
+    assert_ok(matrix_solve(i, &m, rhs, x, &report));
     assert_true(V->max_abs(x) == 0.0);
     assert_int_equal(m.products, 0);
     assert_string_equal(report.stop, "zero");
@@ -538,7 +431,7 @@ static void a_product_that_is_not_finite_is_an_error(void **state) {
     tier_vector *x = vector_new(2);
     matrix_init(&m, 2, bad, GOOD);
     m.step = 0.1;
-    assert_fails(solve(i, &m, rhs, x, &report), TIER_E_NONFINITE, "");
+    assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_NONFINITE, "");
     vector_free(rhs);
     vector_free(x);
     free_instance(i);
