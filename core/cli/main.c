@@ -36,11 +36,17 @@ static int verb_probe(const struct options *o);
 #define THREADS TEXT("threads", 0, threads, "N", "threads to compute with, or all")
 #define FORCE FLAG("force", 'f', force, "run again what is finished")
 #define VARIANT TEXT("variant", 0, variant, "NAME", "this variant or cell instead of the base")
+#define PROFILE                                                                        \
+  {                                                                                    \
+    "profile", 0, OPTION_OPTIONAL, "FILE", "tell where the time goes (FILE: as JSON)", \
+        offsetof(struct options, profile)                                              \
+  }
+#define TRACE TEXT("trace", 0, trace, "FILE", "write a trace for chrome://tracing or Perfetto")
 #define EDGE TEXT("edge", 0, edge, "UPPER.LOWER", "the edge to compare on, if there are several")
 
 static const struct option run_options[] = {
-    SET,   DATA,  OUT,  SEEDS,    VARIANT,     THREADS,
-    FORCE, QUIET, JSON, NO_COLOR, PLUGIN_PATH, FLAG("checked", 0, checked, NULL),
+    SET,     DATA,  OUT,   SEEDS, VARIANT,  THREADS,     FORCE,
+    PROFILE, TRACE, QUIET, JSON,  NO_COLOR, PLUGIN_PATH, FLAG("checked", 0, checked, NULL),
     HELP};
 static const struct option validate_options[] = {SET, DATA, QUIET, JSON, PLUGIN_PATH, HELP};
 static const struct option compare_options[] = {

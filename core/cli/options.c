@@ -54,7 +54,7 @@ static void store(const struct option *option, const char *value, struct options
   void *member = (char *)out + option->offset;
   if (option->kind == OPTION_FLAG) {
     *(int *)member = 1;
-  } else if (option->kind == OPTION_TEXT) {
+  } else if (option->kind == OPTION_TEXT || option->kind == OPTION_OPTIONAL) {
     *(const char **)member = value;
   } else {
     struct texts *list = member;
@@ -81,6 +81,10 @@ static int parse_option(const struct verb *verb, int argc, char **argv, int *at,
   if (option->kind == OPTION_FLAG && value != NULL) {
     (void)fprintf(stderr, "tier %s: --%s takes no argument\n", verb->name, option->name);
     return EXIT_USAGE;
+  }
+  if (option->kind == OPTION_OPTIONAL && value == NULL) {
+    store(option, "", out);
+    return -1;
   }
   if (option->kind != OPTION_FLAG && value == NULL) {
     if (*at + 1 >= argc) {
@@ -171,8 +175,12 @@ void options_help(const struct verb *verb, FILE *out) {
       if (o->letter != 0) {
         (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
       }
-      (void)snprintf(name, sizeof name, "--%s%s%s", o->name, o->argument != NULL ? " " : "",
-                     o->argument != NULL ? o->argument : "");
+      int optional = o->kind == OPTION_OPTIONAL;
+      (void)snprintf(name, sizeof name, "--%s%s%s%s", o->name,
+                     o->argument == NULL ? ""
+                     : optional          ? "[="
+                                         : " ",
+                     o->argument != NULL ? o->argument : "", optional ? "]" : "");
       (void)fprintf(out, "  %s%-22s %s\n", letter, name, o->help);
     }
   }

@@ -27,13 +27,16 @@ struct options {
   const char *estimators;
   const char *at_step;
   const char *edge;
+  const char *profile; /* NULL: none; "": no file */
+  const char *trace;
   int quiet, json, no_color, force, help;
   /* of the processes that a comparison starts */
   const char *state_file, *result_file, *estimator;
   int own_estimator, checked;
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST };
+/* OPTIONAL: a text that may be left out (""); it follows "=" only. */
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_OPTIONAL, OPTION_LIST };
 
 struct option {
   const char *name; /* without "--" */

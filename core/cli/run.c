@@ -6,7 +6,9 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/profile.h"
 #include "cli/session.h"
+#include "run/profile_report.h"
 #include "run/stop.h"
 
 static struct json *outcome_json(struct arena *a, const struct run_outcome *r) {
@@ -78,16 +80,23 @@ static int run_variant(struct session *s, const struct variant *v) {
                                 .quiet = o->quiet,
                                 .color = !o->no_color,
                                 .command = o->command,
+                                .profile = profile_open(o),
                                 .skipped_sets = text_get(&v->skipped_sets)};
   struct arena *a = arena_new();
   struct json *runs = o->json ? json_make(a, JSON_LIST) : NULL;
   stop_watch();
   int code = run_seeds(v->manifest, &options, seeds, count, a, runs);
+  struct json *profile = o->profile != NULL ? profile_json(a, options.profile) : NULL;
   if (runs != NULL) {
     struct json *document = json_make(a, JSON_OBJECT);
     json_set(a, document, "runs", runs);
+    if (profile != NULL) {
+      json_set(a, document, "profile", profile);
+    }
     print_json(document);
   }
+  code = profile_finish(options.profile, o, profile, code);
+  profile_free(options.profile);
   arena_free(a);
   free(seeds);
   return code;
@@ -101,6 +110,7 @@ int verb_run(const struct options *o) {
     stop_with_parent();
   }
   int32_t status = session_open(o, &s);
+  status = status == TIER_OK ? profile_check_files(o) : status;
   if (status == TIER_OK) {
     status = session_check(&s, o->operands.items[0], o->checked ? name : NULL);
   }

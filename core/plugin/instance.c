@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "plugin/arguments.h"
 #include "plugin/params.h"
+#include "plugin/profiled.h"
 
 /* ---- interfaces ------------------------------------------------------------------------------ */
 
@@ -128,7 +129,7 @@ static const void *face_get(const tier_instance *i, const char *interface_id, vo
   if (object != NULL) {
     *object = instance_of(i)->object;
   }
-  return instance_get(instance_of(i), interface_id);
+  return profiled_interface(instance_of(i), interface_id);
 }
 
 static const tier_component *face_component(const tier_instance *i) {
@@ -187,6 +188,7 @@ int32_t instance_new(struct params *p, struct instance **out) {
 
 void instance_free(struct instance *i) {
   if (i != NULL) {
+    profiled_forget(i);
     if (i->object != NULL && i->component->c.destroy != NULL) {
       i->component->c.destroy(i->object);
     }

@@ -13,6 +13,7 @@
 #include "problem/edges.h"
 #include "problem/instances.h"
 #include "problem/measures.h"
+#include "problem/profiled.h"
 #include "problem/sources.h"
 #include "problem/top.h"
 #include "problem/variables.h"
@@ -68,6 +69,7 @@ static int32_t configure(struct problem *p) {
   host_offer("tier.vector/1", &vector_interface);
   host_offer("tier.dense/1", &dense_interface);
   host_offer("tier.problem/1", &problem_interface);
+  profiled_offer(p->options.profile);
   return TIER_OK;
 }
 

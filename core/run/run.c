@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/profile.h"
 #include "plugin/log.h"
 #include "problem/problem.h"
 #include "run/clock.h"
@@ -109,7 +110,10 @@ static int32_t measure(struct run *r, int all) {
     const struct manifest_measure *metric = &r->m->metrics[i];
     if (all || run_is_due(metric->every, step, total)) {
       double value = 0;
-      TIER_TRY(problem_metric(r->p, i, &value));
+      profile_begin(r->options->profile, "metric", metric->name);
+      int32_t status = problem_metric(r->p, i, &value);
+      profile_end(r->options->profile);
+      TIER_TRY(status);
       record_number(&r->record, step, metric->name, value);
       keep_metric(r, metric->name, value);
     }
@@ -189,22 +193,33 @@ static int32_t begin(struct run *r) {
   struct problem_options options = {.registry = r->options->registry,
                                     .data_directories = r->options->data_directories,
                                     .data_directory_count = r->options->data_directory_count,
-                                    .seed = (uint64_t)r->seed};
+                                    .seed = (uint64_t)r->seed,
+                                    .profile = r->options->profile};
   TIER_TRY(run_directory_write(&r->directory, "state.json",
                                state_json(r, "running", "since its start")));
   TIER_TRY(copy_manifest(r));
   TIER_TRY(run_directory_write(&r->directory, "resolved.json", r->m->resolved));
   TIER_TRY(record_open(r->directory.path, &r->record));
   log_set_sink(on_log, r);
-  TIER_TRY(problem_new(r->m, &options, &r->p));
+  profile_begin(options.profile, "prepare", NULL);
+  int32_t status = problem_new(r->m, &options, &r->p);
+  profile_end(options.profile);
+  TIER_TRY(status);
   r->provenance.problem = r->p;
   return write_provenance(r);
+}
+
+static int32_t step(struct run *r) {
+  profile_begin(r->options->profile, "step", NULL);
+  int32_t status = problem_step(r->p);
+  profile_end(r->options->profile);
+  return status;
 }
 
 /* Steps until the end; leaves *end NULL if a signal asked to stop. */
 static int32_t steps(struct run *r, const char **end) {
   while ((*end = problem_end(r->p)) == NULL && !stop_asked()) {
-    TIER_TRY(problem_step(r->p));
+    TIER_TRY(step(r));
     r->facts.length = 0;
     problem_numbers(r->p, on_number, r);
     problem_texts(r->p, on_text, r);
@@ -225,7 +240,9 @@ static int32_t write_outputs(struct run *r) {
   int32_t status = r->m->output_count > 0 ? directory_make(directory) : TIER_OK;
   for (size_t i = 0; i < r->m->output_count && status == TIER_OK; i++) {
     char *path = NULL;
+    profile_begin(r->options->profile, "output", r->m->outputs[i].name);
     status = problem_output(r->p, i, directory, &path);
+    profile_end(r->options->profile);
     free(path);
   }
   free(directory);
@@ -247,7 +264,9 @@ static int32_t conclude(struct run *r, int ended) {
     status = ended ? write_outputs(r) : TIER_OK;
   }
   if (status == TIER_OK) {
+    profile_begin(r->options->profile, "save state", NULL);
     status = problem_save(r->p, path);
+    profile_end(r->options->profile);
   }
   free(path);
   return status == TIER_OK ? write_provenance(r) : status;
@@ -306,7 +325,9 @@ static void run_claimed(struct run *r, struct run_outcome *out) {
   r->metrics = json_make(r->arena, JSON_OBJECT);
   provenance_now(r->provenance.started);
   progress_start(&r->progress, stderr, label, r->options->quiet, r->options->color);
+  profile_begin(r->options->profile, "run", NULL);
   int32_t status = whole_run(r, &end);
+  profile_end(r->options->profile);
   report(r, status, end, out);
   summary(r, out);
   log_set_sink(NULL, NULL);

@@ -4,6 +4,8 @@
 
 #include "manifest/manifest.h"
 
+struct profile;
+
 struct run_options {
   const struct registry *registry;
   const char *const *data_directories;
@@ -14,6 +16,7 @@ struct run_options {
   int color;
   const char *const *command; /* argv, for provenance */
   const char *skipped_sets;
+  struct profile *profile; /* base/profile.h; NULL: none */
 };
 
 struct run_outcome {

@@ -1,0 +1,202 @@
+#include "cli/profile.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/output.h"
+#include "run/directory.h"
+#include "run/profile_report.h"
+
+#define TRACE_EVENTS 400000 /* a file of about 60 MB */
+#define LEAST_SHARE 0.001   /* of phases that are printed */
+#define MOST_ROWS 20        /* of operations, and of sources */
+
+/* ---- files ---- */
+
+static int32_t check_file(const char *option, const char *path) {
+  struct stat facts;
+  if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)) {
+    return fail(TIER_E_IO, "%s %s is a directory; name a file", option, path);
+  }
+  const char *slash = strrchr(path, '/');
+  char *directory = slash == NULL   ? memory_copy_text(".")
+                    : slash == path ? memory_copy_text("/")
+                                    : memory_format("%.*s", (int)(slash - path), path);
+  int32_t status = access(directory, W_OK | X_OK) == 0
+                       ? TIER_OK
+                       : fail(TIER_E_IO, "%s %s cannot be written: %s: %s", option, path, directory,
+                              strerror(errno));
+  free(directory);
+  return status;
+}
+
+static int has_file(const struct options *o) {
+  return o->profile != NULL && o->profile[0] != '\0';
+}
+
+int32_t profile_check_files(const struct options *o) {
+  if (has_file(o)) {
+    TIER_TRY(check_file("--profile", o->profile));
+  }
+  return o->trace != NULL ? check_file("--trace", o->trace) : TIER_OK;
+}
+
+struct profile *profile_open(const struct options *o) {
+  if (o->profile == NULL && o->trace == NULL) {
+    return NULL;
+  }
+  return profile_new(o->trace != NULL ? TRACE_EVENTS : 0);
+}
+
+static int32_t write_json(const char *path, const struct json *j) {
+  struct text t = {0};
+  json_write(j, 2, 0, &t);
+  text_add(&t, "\n");
+  int32_t status = file_write(path, text_get(&t), t.length);
+  text_free(&t);
+  return status;
+}
+
+static int32_t write_trace(const struct profile *p, const struct options *o) {
+  char *note = NULL;
+  int32_t status = profile_write_trace(p, o->trace, &note);
+  if (note != NULL) {
+    (void)fprintf(stderr, "tier: %s\n", note);
+  }
+  free(note);
+  return status;
+}
+
+int profile_finish(const struct profile *p, const struct options *o, const struct json *profile,
+                   int code) {
+  int32_t status = TIER_OK;
+  if (profile != NULL && !o->json) {
+    profile_print(profile);
+  }
+  if (profile != NULL && has_file(o)) {
+    status = write_json(o->profile, profile);
+  }
+  if (status == TIER_OK && o->trace != NULL && p != NULL) {
+    status = write_trace(p, o);
+  }
+  if (status != TIER_OK) {
+    int written = print_failure(status);
+    return code != 0 ? code : written;
+  }
+  return code;
+}
+
+/* ---- tables ---- */
+
+static void table_share(struct table *t, const struct json *row) {
+  table_number(t, 100 * number_at(row, "share"), "%.1f");
+}
+
+/* A rate of nothing is not printed as 0. */
+static void table_rate(struct table *t, const struct json *row, const char *key) {
+  double rate = number_at(row, key);
+  table_number(t, rate > 0 ? rate : NAN, "%.3g");
+}
+
+static void phase_row(struct table *t, const struct json *row) {
+  char name[256];
+  (void)snprintf(name, sizeof name, "%*s%s%s", 2 * (int)number_at(row, "depth"), "",
+                 json_text_at(row, "phase"), json_member(row, "program")->boolean ? " *" : "");
+  table_number(t, number_at(row, "seconds"), "%.3f");
+  table_share(t, row);
+  table_number(t, number_at(row, "own_seconds"), "%.3f");
+  table_number(t, number_at(row, "calls"), "%.0f");
+  table_text(t, name);
+}
+
+static void print_phases(const struct json *phases) {
+  struct table t = {0};
+  size_t hidden = 0;
+  table_text(&t, "seconds");
+  table_text(&t, "%");
+  table_text(&t, "own s");
+  table_text(&t, "calls");
+  table_text(&t, "phase (* a program)");
+  table_end_head(&t);
+  for (size_t i = 0; i < phases->count; i++) {
+    if (number_at(phases->items[i], "share") >= LEAST_SHARE) {
+      phase_row(&t, phases->items[i]);
+    } else {
+      hidden++;
+    }
+  }
+  table_print(&t, stdout);
+  if (hidden > 0) {
+    (void)printf("and %zu phases below %g %% each\n", hidden, 100 * LEAST_SHARE);
+  }
+}
+
+static void add_source(struct table *t, const struct json *row) {
+  const char *source = json_text_at(row, "source");
+  const char *place = json_text_at(row, "place");
+  char *text = memory_format("%s%s%s", source[0] != '\0' ? source : "tier",
+                             place[0] != '\0' ? " at " : "", place);
+  table_text(t, text);
+  free(text);
+}
+
+static void group_row(struct table *t, const struct json *row, int operation) {
+  table_number(t, number_at(row, "seconds"), "%.3f");
+  table_share(t, row);
+  table_number(t, number_at(row, "calls"), "%.0f");
+  table_rate(t, row, "gflops");
+  table_rate(t, row, "gbytes");
+  if (operation) {
+    char *text =
+        memory_format("%s %s", json_text_at(row, "operation"), json_text_at(row, "shapes"));
+    table_text(t, text);
+    free(text);
+  }
+  add_source(t, row);
+}
+
+static void print_rest(const struct json *rows, const char *what) {
+  double seconds = 0;
+  for (size_t i = MOST_ROWS; i < rows->count; i++) {
+    seconds += number_at(rows->items[i], "seconds");
+  }
+  if (rows->count > MOST_ROWS) {
+    (void)printf("and %zu more %s, %.3f s together\n", rows->count - MOST_ROWS, what, seconds);
+  }
+}
+
+static void print_groups(const struct json *rows, int operation) {
+  static const char *const head[] = {"seconds", "%", "calls", "Gflop/s", "GB/s"};
+  struct table t = {0};
+  for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
+    table_text(&t, head[i]);
+  }
+  if (operation) {
+    table_text(&t, "operation");
+  }
+  table_text(&t, "asked for by");
+  table_end_head(&t);
+  for (size_t i = 0; i < rows->count && i < MOST_ROWS; i++) {
+    group_row(&t, rows->items[i], operation);
+  }
+  table_print(&t, stdout);
+  print_rest(rows, operation ? "operations" : "sources");
+}
+
+void profile_print(const struct json *profile) {
+  double seconds = number_at(profile, "seconds");
+  double inside = number_at(profile, "program_seconds");
+  (void)printf("\nprofile: %.3f s, %.3f s (%.1f %%) of it in programs\n\n", seconds, inside,
+               100 * inside / seconds);
+  print_phases(json_member(profile, "phases"));
+  (void)printf("\n");
+  print_groups(json_member(profile, "operations"), 1);
+  (void)printf("\n");
+  print_groups(json_member(profile, "sources"), 0);
+}
