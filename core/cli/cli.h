@@ -10,6 +10,7 @@
 int verb_run(const struct options *o);
 int verb_validate(const struct options *o);
 int verb_compare(const struct options *o);
+int verb_advise(const struct options *o);
 int verb_list(const struct options *o);
 int verb_inspect(const struct options *o);
 int verb_doctor(const struct options *o);

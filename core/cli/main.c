@@ -42,7 +42,7 @@ static int verb_probe(const struct options *o);
         offsetof(struct options, profile)                                              \
   }
 #define TRACE TEXT("trace", 0, trace, "FILE", "write a trace for chrome://tracing or Perfetto")
-#define EDGE TEXT("edge", 0, edge, "UPPER.LOWER", "the edge to compare on, if there are several")
+#define EDGE TEXT("edge", 0, edge, "UPPER.LOWER", "the edge, if there are several")
 
 static const struct option run_options[] = {
     SET,     DATA,  OUT,   SEEDS, VARIANT,  THREADS,     FORCE,
@@ -64,6 +64,7 @@ static const struct option compare_options[] = {
     NO_COLOR,
     PLUGIN_PATH,
     HELP};
+static const struct option advise_options[] = {EDGE, SET, DATA, JSON, PLUGIN_PATH, HELP};
 static const struct option list_options[] = {JSON, PLUGIN_PATH, HELP};
 static const struct option doctor_options[] = {DATA, JSON, PLUGIN_PATH, HELP};
 static const struct option version_options[] = {JSON, HELP};
@@ -98,6 +99,10 @@ static const char compare_more[] =
     "the manifest's own estimator, freezes that state, and lets each estimator do its own solve\n"
     "and pullback on it, against the reference: cg to 1e-12 in f64. An item is an estimator's or\n"
     "linear solver's id, or ID:PARAM=JSON:PARAM=JSON.";
+static const char advise_more[] =
+    "Tries every estimator and linear solver on an edge, with its default parameters, without\n"
+    "reading data beyond headers or running anything: which fit, the oracle calls and the memory\n"
+    "of one pullback, when each is right, and for the others the reason why not.";
 static const char inspect_more[] =
     "A component's id: its arguments. A plugin file: what it offers. A run directory: its result.";
 
@@ -107,6 +112,8 @@ static const struct verb verbs[] = {
      NULL, OPTIONS(validate_options), verb_validate},
     {"compare", "MANIFEST", 1, 1, "Compare variants, or estimators, side by side", compare_more,
      OPTIONS(compare_options), verb_compare},
+    {"advise", "MANIFEST", 1, 1, "Say which estimators fit, what each costs, and why", advise_more,
+     OPTIONS(advise_options), verb_advise},
     {"list", "[KIND]", 0, 1, "List the components that manifests can name", NULL,
      OPTIONS(list_options), verb_list},
     {"inspect", "ID|FILE.so|RUN", 1, 1, "Show a component, a plugin file or a run", inspect_more,

@@ -235,8 +235,7 @@ int32_t level_guard(struct level *l) {
   return TIER_OK;
 }
 
-/* Checks the step from `w` to `w_next`. */
-static int32_t guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next) {
+int32_t level_guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next) {
   vector_interface.copy(w_next, l->update);
   vector_interface.axpy(-1.0, w, l->update);
   double norm = vector_interface.norm(l->update);
@@ -309,7 +308,7 @@ static int32_t run_loop(struct level *l, int64_t steps, double tolerance) {
     status = level_guard(l);
   }
   if (status == TIER_OK) {
-    status = guard_update(l, l->w_next, l->w);
+    status = level_guard_update(l, l->w_next, l->w);
   }
   if (status < 0) {
     vector_interface.copy(l->w_next, l->w);
@@ -332,7 +331,7 @@ int32_t level_update(struct level *l) {
   at.step_g = l->gradient->data;
   at.step_state = l->state->data;
   TIER_TRY(stepper_run(l->stepper, &at, l->w_next, l->state_next));
-  TIER_TRY(guard_update(l, l->w, l->w_next));
+  TIER_TRY(level_guard_update(l, l->w, l->w_next));
   vector_interface.copy(l->w_next, l->w);
   tier_vector *old = l->state;
   l->state = l->state_next;

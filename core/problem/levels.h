@@ -28,6 +28,8 @@ struct point level_point(const struct level *l);
 int32_t level_update(struct level *l);
 /* Checks value and gradient for NaN, infinity and divergence. */
 int32_t level_guard(struct level *l);
+/* Checks the step from `w` to `w_next`. */
+int32_t level_guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next);
 /* The state of its optimizer as at the start. */
 void level_reset(struct level *l);
 

@@ -102,10 +102,15 @@ static int32_t build_solver(struct problem *p) {
     (void)fail(TIER_E_INVALID, "%s is not a solver", p->m->solver->component->c.id);
     return fail_at(&p->m->solver->place, TIER_E_INVALID);
   }
+  int single_loop = (p->m->solver->component->c.flags & TIER_SINGLE_LOOP) != 0;
+  if (single_loop) {
+    TIER_TRY(single_loop_check(p));
+  }
   if (p->check_only) {
     return TIER_OK;
   }
-  TIER_TRY(instances_declare_states(p, p->m->solver, p->top->over.size));
+  int64_t n = single_loop ? p->top->edges[0]->lower->over.size : p->top->over.size;
+  TIER_TRY(instances_declare_states(p, p->m->solver, n));
   TIER_TRY(top_new(p, &p->facade));
   p->steps = p->solver_api->steps(p->solver->object, &p->facade->face);
   if (p->steps == -1) {

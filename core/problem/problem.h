@@ -4,6 +4,8 @@
 #ifndef PROBLEM_PROBLEM_H
 #define PROBLEM_PROBLEM_H
 
+#include <tier/cost.h>
+
 #include "manifest/manifest.h"
 
 struct problem;
@@ -94,6 +96,19 @@ int32_t problem_estimate(struct problem *p, struct problem_estimate *out);
 /* The largest eigenvalue (in modulus) of the Hessian of lower level `level` at its present w, by
  * `iterations` steps of the power method, counted in the ledger (hvps). */
 int32_t problem_curvature(struct problem *p, size_t level, int iterations, double *lambda);
+
+/* An edge as its estimator sees it, and what that says it will cost; also of a problem that was
+ * only checked. */
+struct problem_edge {
+  int64_t n, p;   /* sizes of the lower level's variables and of the edge's inputs */
+  int64_t steps;  /* of the lower level; -1: not known before data are read, or without end */
+  int64_t state;  /* of the optimizer that is followed */
+  int stochastic; /* the lower level draws batches */
+  int has_cost;   /* the estimator says what it costs */
+  tier_cost cost;
+};
+int32_t problem_edge_facts(const struct problem *p, size_t upper, size_t lower,
+                           struct problem_edge *out);
 
 /* 1 if the optimizer of that level is a differentiable step, 0 if it is procedural or none. */
 int problem_has_step(const struct problem *p, size_t level);
