@@ -8,6 +8,7 @@
 #include "cli/child.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/profile.h"
 #include "cli/session.h"
 #include "run/directory.h"
 #include "run/provenance.h"
@@ -95,10 +96,15 @@ static void run_child(struct comparison *c, const struct variant *v, int64_t see
     child_argument(&arguments, fixed[i]);
   }
   child_pass_on(&arguments, o);
+  if (o->profile != NULL) {
+    child_argument(&arguments, "--profile");
+  }
   int code = child_run(&arguments, &out);
-  const struct json *runs = json_member(child_document(c->arena, &out), "runs");
+  struct json *document = child_document(c->arena, &out);
+  const struct json *runs = json_member(document, "runs");
   const struct json *run = runs != NULL && runs->count > 0 ? runs->items[0] : NULL;
   row_take(c, row, run);
+  profile_take(c->arena, row, document);
   put_text(c->arena, row, "status", run != NULL ? json_text_at(run, "status") : "failed");
   if (code != 0) {
     char *error = run != NULL   ? memory_copy_text(json_text_at(run, "error"))
@@ -298,11 +304,12 @@ static void print_skipped_sets(const struct session *s) {
 }
 
 static int compare_all(struct session *s) {
+  const struct options *o = s->options;
   struct comparison c = {.session = s, .arena = arena_new()};
   c.rows = json_make(c.arena, JSON_LIST);
   stop_watch();
   int code = compare_variants(&c);
-  if (s->options->json && code != EXIT_USAGE) {
+  if (o->json && code != EXIT_USAGE) {
     struct json *document = json_make(c.arena, JSON_OBJECT);
     json_set(c.arena, document, "rows", c.rows);
     print_json(document);
@@ -311,6 +318,7 @@ static int compare_all(struct session *s) {
     print_skipped_sets(s);
     print_errors(&c);
   }
+  code = code != EXIT_USAGE ? profile_finish_rows(o, c.arena, c.rows, "variant", code) : code;
   arena_free(c.arena);
   return code;
 }
@@ -326,6 +334,7 @@ int verb_compare(const struct options *o) {
     return EXIT_USAGE;
   }
   int32_t status = session_open(o, &s);
+  status = status == TIER_OK ? profile_check_files(o) : status;
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], NULL) : status;
   if (status != TIER_OK) {
     code = session_complain(&s, status);

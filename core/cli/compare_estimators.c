@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/items.h"
 #include "cli/output.h"
+#include "cli/profile.h"
 #include "cli/session.h"
 #include "run/directory.h"
 #include "run/stop.h"
@@ -111,6 +112,9 @@ static struct json *estimate(struct estimators *c, const char *item, const char 
   if (o->edge != NULL) {
     child_argument(&arguments, "--edge");
     child_argument(&arguments, o->edge);
+  }
+  if (o->profile != NULL && !is_reference) {
+    child_argument(&arguments, "--profile");
   }
   if (is_reference) {
     pass_on_f64(&arguments, o);
@@ -390,7 +394,10 @@ static int32_t compare(struct estimators *c) {
   for (size_t i = 0; i < c->item_count && !stop_asked(); i++) {
     take_row(c, i);
   }
-  return write_document(c);
+  int32_t status = write_document(c);
+  c->exit_code =
+      profile_finish_rows(c->session->options, c->arena, c->rows, "estimator", c->exit_code);
+  return status;
 }
 
 int compare_estimators(const struct options *o) {
@@ -402,6 +409,7 @@ int compare_estimators(const struct options *o) {
   c.arena = arena_new();
   c.rows = json_make(c.arena, JSON_LIST);
   int32_t status = session_open(o, &s);
+  status = status == TIER_OK ? profile_check_files(o) : status;
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], NULL) : status;
   status = status == TIER_OK ? compare(&c) : status;
   int code = status != TIER_OK ? session_complain(&s, status)

@@ -10,7 +10,9 @@
 #include "cli/cli.h"
 #include "cli/items.h"
 #include "cli/output.h"
+#include "cli/profile.h"
 #include "cli/session.h"
+#include "run/profile_report.h"
 #include "run/progress.h"
 #include "run/stop.h"
 #include "run/system.h"
@@ -101,6 +103,7 @@ struct estimation {
   const struct manifest *base;
   const struct manifest_through *edge; /* of the base */
   int64_t seed;
+  struct profile *profile; /* NULL: none */
 };
 
 /* Is the item a bare id, and the id that the manifest's own estimator goes by: its own, or that of
@@ -149,8 +152,13 @@ static int lacks_step(const struct manifest *m, const struct manifest_through *e
 
 static int32_t load(const struct estimation *e, const struct manifest *m, struct problem **out) {
   struct problem_options options = session_problem_options(e->session, e->seed);
-  TIER_TRY(problem_new(m, &options, out));
-  int32_t status = problem_load(*out, e->session->options->state_file, 1);
+  options.profile = e->profile;
+  profile_begin(e->profile, "prepare", NULL);
+  int32_t status = problem_new(m, &options, out);
+  if (status == TIER_OK) {
+    status = problem_load(*out, e->session->options->state_file, 1);
+  }
+  profile_end(e->profile);
   if (status != TIER_OK) {
     problem_free(*out);
     *out = NULL;
@@ -180,7 +188,10 @@ static int32_t make_step(struct estimation *e, struct problem *p, struct json **
   double lambda = 0;
   struct arena *a = e->arena;
   int64_t before = problem_ledger(p).hvps;
-  TIER_TRY(problem_curvature(p, (size_t)e->edge->level, POWER_ITERATIONS, &lambda));
+  profile_begin(e->profile, "power method", NULL);
+  int32_t status = problem_curvature(p, (size_t)e->edge->level, POWER_ITERATIONS, &lambda);
+  profile_end(e->profile);
+  TIER_TRY(status);
   if (!(lambda > 0)) {
     return fail(TIER_E_REFUSED, "it needs a step, and the power method finds no curvature");
   }
@@ -285,9 +296,16 @@ int verb_estimate(const struct options *o) {
     e.base = s.variants[0].manifest;
     e.seed = seeds[0];
     free(seeds);
+    e.profile = profile_open(o);
+    profile_begin(e.profile, "estimate", NULL);
     status = estimate_item(&e);
+    profile_end(e.profile);
+  }
+  if (e.profile != NULL) {
+    json_set(e.arena, e.answer, "profile", profile_json(e.arena, e.profile));
   }
   int code = answer(e.arena, e.answer, status);
+  profile_free(e.profile);
   session_close(&s);
   arena_free(e.arena);
   return code;

@@ -59,6 +59,7 @@ static const struct option compare_options[] = {
     SEEDS,
     THREADS,
     FORCE,
+    PROFILE,
     QUIET,
     JSON,
     NO_COLOR,
@@ -82,7 +83,8 @@ static const struct option estimate_options[] = {SET,
                                                  HELP,
                                                  TEXT("state", 0, state_file, "FILE", NULL),
                                                  TEXT("result", 0, result_file, "FILE", NULL),
-                                                 TEXT("estimator", 0, estimator, "JSON", NULL)};
+                                                 TEXT("estimator", 0, estimator, "JSON", NULL),
+                                                 PROFILE};
 
 /* ---- the verbs ---- */
 

@@ -14,8 +14,8 @@
 #include "run/profile_report.h"
 
 #define TRACE_EVENTS 400000 /* a file of about 60 MB */
-#define LEAST_SHARE 0.001   /* of phases that are printed */
-#define MOST_ROWS 20        /* of operations, and of sources */
+#define LEAST_SHARE 0.001   /* of the time, to be printed */
+#define MOST_ROWS 20        /* of operations, and of sources, that are printed */
 
 /* ---- files ---- */
 
@@ -52,44 +52,6 @@ struct profile *profile_open(const struct options *o) {
     return NULL;
   }
   return profile_new(o->trace != NULL ? TRACE_EVENTS : 0);
-}
-
-static int32_t write_json(const char *path, const struct json *j) {
-  struct text t = {0};
-  json_write(j, 2, 0, &t);
-  text_add(&t, "\n");
-  int32_t status = file_write(path, text_get(&t), t.length);
-  text_free(&t);
-  return status;
-}
-
-static int32_t write_trace(const struct profile *p, const struct options *o) {
-  char *note = NULL;
-  int32_t status = profile_write_trace(p, o->trace, &note);
-  if (note != NULL) {
-    (void)fprintf(stderr, "tier: %s\n", note);
-  }
-  free(note);
-  return status;
-}
-
-int profile_finish(const struct profile *p, const struct options *o, const struct json *profile,
-                   int code) {
-  int32_t status = TIER_OK;
-  if (profile != NULL && !o->json) {
-    profile_print(profile);
-  }
-  if (profile != NULL && has_file(o)) {
-    status = write_json(o->profile, profile);
-  }
-  if (status == TIER_OK && o->trace != NULL && p != NULL) {
-    status = write_trace(p, o);
-  }
-  if (status != TIER_OK) {
-    int written = print_failure(status);
-    return code != 0 ? code : written;
-  }
-  return code;
 }
 
 /* ---- tables ---- */
@@ -140,8 +102,9 @@ static void print_phases(const struct json *phases) {
 static void add_source(struct table *t, const struct json *row) {
   const char *source = json_text_at(row, "source");
   const char *place = json_text_at(row, "place");
+  const char *slash = strrchr(place, '/'); /* the manifest's folder is known */
   char *text = memory_format("%s%s%s", source[0] != '\0' ? source : "tier",
-                             place[0] != '\0' ? " at " : "", place);
+                             place[0] != '\0' ? " at " : "", slash != NULL ? slash + 1 : place);
   table_text(t, text);
   free(text);
 }
@@ -161,19 +124,20 @@ static void group_row(struct table *t, const struct json *row, int operation) {
   add_source(t, row);
 }
 
-static void print_rest(const struct json *rows, const char *what) {
+static void print_rest(const struct json *rows, size_t printed, const char *what) {
   double seconds = 0;
-  for (size_t i = MOST_ROWS; i < rows->count; i++) {
+  for (size_t i = printed; i < rows->count; i++) {
     seconds += number_at(rows->items[i], "seconds");
   }
-  if (rows->count > MOST_ROWS) {
-    (void)printf("and %zu more %s, %.3f s together\n", rows->count - MOST_ROWS, what, seconds);
+  if (rows->count > printed) {
+    (void)printf("and %zu more %s, %.3f s together\n", rows->count - printed, what, seconds);
   }
 }
 
 static void print_groups(const struct json *rows, int operation) {
   static const char *const head[] = {"seconds", "%", "calls", "Gflop/s", "GB/s"};
   struct table t = {0};
+  size_t printed = 0;
   for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
     table_text(&t, head[i]);
   }
@@ -182,14 +146,15 @@ static void print_groups(const struct json *rows, int operation) {
   }
   table_text(&t, "asked for by");
   table_end_head(&t);
-  for (size_t i = 0; i < rows->count && i < MOST_ROWS; i++) {
-    group_row(&t, rows->items[i], operation);
+  while (printed < rows->count && printed < MOST_ROWS &&
+         number_at(rows->items[printed], "share") >= LEAST_SHARE) {
+    group_row(&t, rows->items[printed++], operation);
   }
   table_print(&t, stdout);
-  print_rest(rows, operation ? "operations" : "sources");
+  print_rest(rows, printed, operation ? "operations" : "sources");
 }
 
-void profile_print(const struct json *profile) {
+static void profile_print(const struct json *profile) {
   double seconds = number_at(profile, "seconds");
   double inside = number_at(profile, "program_seconds");
   (void)printf("\nprofile: %.3f s, %.3f s (%.1f %%) of it in programs\n\n", seconds, inside,
@@ -199,4 +164,120 @@ void profile_print(const struct json *profile) {
   print_groups(json_member(profile, "operations"), 1);
   (void)printf("\n");
   print_groups(json_member(profile, "sources"), 0);
+}
+
+/* ---- at the end ---- */
+
+static int32_t write_json(const char *path, const struct json *j) {
+  struct text t = {0};
+  json_write(j, 2, 0, &t);
+  text_add(&t, "\n");
+  int32_t status = file_write(path, text_get(&t), t.length);
+  text_free(&t);
+  return status;
+}
+
+static int32_t write_trace(const struct profile *p, const struct options *o) {
+  char *note = NULL;
+  int32_t status = profile_write_trace(p, o->trace, &note);
+  if (note != NULL) {
+    (void)fprintf(stderr, "tier: %s\n", note);
+  }
+  free(note);
+  return status;
+}
+
+static int write_files(const struct profile *p, const struct options *o, const struct json *j,
+                       int code) {
+  int32_t status = TIER_OK;
+  if (j != NULL && has_file(o)) {
+    status = write_json(o->profile, j);
+  }
+  if (status == TIER_OK && p != NULL && o->trace != NULL) {
+    status = write_trace(p, o);
+  }
+  if (status == TIER_OK) {
+    return code;
+  }
+  int failed = print_failure(status);
+  return code != 0 ? code : failed;
+}
+
+int profile_finish(const struct profile *p, const struct options *o, const struct json *profile,
+                   int code) {
+  if (profile != NULL && !o->json) {
+    profile_print(profile);
+  }
+  return write_files(p, o, profile, code);
+}
+
+void profile_take(struct arena *a, struct json *row, const struct json *document) {
+  const struct json *profile = document != NULL ? json_member(document, "profile") : NULL;
+  if (profile != NULL) {
+    json_set(a, row, "profile", json_copy(a, profile));
+  }
+}
+
+/* Only what tells the row, and its profile. */
+static struct json *profiles_json(struct arena *a, const struct json *rows, const char *label) {
+  struct json *document = json_make(a, JSON_OBJECT);
+  struct json *list = json_make(a, JSON_LIST);
+  const char *const keys[] = {label, "seed", "profile"};
+  for (size_t i = 0; i < rows->count; i++) {
+    struct json *row = json_make(a, JSON_OBJECT);
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+      const struct json *member = json_member(rows->items[i], keys[k]);
+      if (member != NULL) {
+        json_set(a, row, keys[k], json_copy(a, member));
+      }
+    }
+    json_append(a, list, row);
+  }
+  json_set(a, document, "rows", list);
+  return document;
+}
+
+/* Row `first`, or a later one of the same name: the first with a profile. */
+static const struct json *row_to_print(const struct json *rows, size_t first, const char *label) {
+  const char *name = json_text_at(rows->items[first], label);
+  for (size_t i = first; i < rows->count; i++) {
+    const struct json *row = rows->items[i];
+    if (strcmp(json_text_at(row, label), name) == 0 && json_member(row, "profile") != NULL) {
+      return row;
+    }
+  }
+  return rows->items[first];
+}
+
+static void print_row(const struct json *row, const char *label) {
+  double seed = number_at(row, "seed");
+  (void)printf("\n== %s %s", label, json_text_at(row, label));
+  if (!isnan(seed)) {
+    (void)printf(", seed %.0f", seed);
+  }
+  (void)printf("\n");
+  if (json_member(row, "profile") != NULL) {
+    profile_print(json_member(row, "profile"));
+  } else {
+    const struct json *reused = json_member(row, "reused");
+    (void)printf("no profile: %s\n", reused != NULL && reused->boolean
+                                         ? "it was finished before; --force runs it again"
+                                         : "it was not run");
+  }
+}
+
+int profile_finish_rows(const struct options *o, struct arena *a, const struct json *rows,
+                        const char *label, int code) {
+  const char *last = "";
+  if (o->profile == NULL) {
+    return code;
+  }
+  for (size_t i = 0; i < rows->count && !o->json; i++) {
+    const char *name = json_text_at(rows->items[i], label);
+    if (strcmp(name, last) != 0) { /* rows of a name stand together */
+      print_row(row_to_print(rows, i, label), label);
+    }
+    last = name;
+  }
+  return write_files(NULL, o, profiles_json(a, rows, label), code);
 }
