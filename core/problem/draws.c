@@ -91,7 +91,10 @@ static int32_t prepare_field(struct problem *p, struct binding *b, int index, in
   struct held_field *f = &held->fields[field];
   struct drawn *d = &b->data[index];
   TIER_TRY(prepare_data(p, b, index));
-  TIER_TRY(sources_hold(p, held, field));
+  profile_begin(p->options.profile, "read data", held->declared->name);
+  int32_t status = sources_hold(p, held, field);
+  profile_end(p->options.profile);
+  TIER_TRY(status);
   if (!rows->indexed) {
     d->fields[field] = f->values;
   } else if (d->fields[field] == NULL) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "problem/instances.h"
 
 /* In a check, an unknown number of rows is a large prime of its own: shapes that agree by accident
@@ -42,7 +43,9 @@ int32_t sources_make(struct problem *p, const struct source *s, const char *name
 
 static int32_t describe(struct problem *p, struct held_data *held, int index) {
   if (!p->check_only) {
+    profile_begin(p->options.profile, "open data", held->declared->name);
     int32_t status = data_open(held->data);
+    profile_end(p->options.profile);
     if (status < 0) {
       return fail_at(&held->declared->place, status);
     }
