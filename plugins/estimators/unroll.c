@@ -8,12 +8,17 @@
  *
  * With `truncate` K only the last K steps are pulled back, and the iterate before them is taken as
  * a constant: K cross products and K - 1 Hessian products. At a stationary point, with sgd, that
- * equals neumann's first K terms. */
+ * equals neumann's first K terms.
+ *
+ * What the sweep reads of each step is on the host's tape. Whether all of it is stored, or made
+ * again from checkpoints or by running backwards, changes its cost only: the result is the same to
+ * the bit. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../host_interface.h"
 #include "stepping.h"
+#include "tangents.h"
 
 struct unroll {
   const tier_host *host;
@@ -21,6 +26,7 @@ struct unroll {
   const tier_problem_1 *problem;
   const tier_instance *step; /* or NULL: the level's own */
   int64_t truncate;          /* 0: all steps */
+  tier_tape tape;            /* how its steps are kept */
   int32_t first_order;       /* drop H v_g */
 };
 
@@ -37,6 +43,23 @@ static const tier_slot slots[] = {
      .fallback = "false",
      .unit = "",
      .type = TIER_SLOT_BOOLEAN},
+    {.name = "checkpoint",
+     .doc = "keeps this many steps at most, and makes the others again when they are needed",
+     .unit = "steps",
+     .type = TIER_SLOT_INTEGER,
+     .minimum = 1,
+     .maximum = 1e15},
+    {.name = "memory",
+     .doc = "likewise as many steps as fit in so many bytes",
+     .unit = "bytes",
+     .type = TIER_SLOT_INTEGER,
+     .minimum = 1,
+     .maximum = 1e15},
+    {.name = "reversible",
+     .doc = "keeps no step, and runs the optimizer (momentum-exact) backwards",
+     .fallback = "false",
+     .unit = "",
+     .type = TIER_SLOT_BOOLEAN},
     {.name = "lookahead",
      .doc = "steps ahead that are differentiated but not kept",
      .unit = "",
@@ -48,6 +71,7 @@ static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record 
   const struct unroll *self = object;
   int64_t count = self->truncate > 0 ? self->truncate : self->problem->steps(e);
   (void)state;
+  TIER_TRY(self->problem->keep(e, r, &self->tape));
   return stepping_solve(self->host, self->problem, "unroll", e, r, self->step, count);
 }
 
@@ -125,6 +149,8 @@ static int32_t pull_tape(struct sweep *p, const tier_vector *cotangent, tier_vec
         (long long)count);
   }
   TIER_TRY(self->problem->report_number(p->r, "iterations", (double)count));
+  TIER_TRY(
+      self->problem->report_number(p->r, "tape_bytes", (double)self->problem->tape_bytes(p->r)));
   TIER_TRY(self->problem->report_text(p->r, "stop", whole ? "start" : "truncated"));
   return whole ? self->problem->start_vjp(p->e, p->r, p->w, inputs) : TIER_OK;
 }
@@ -145,65 +171,28 @@ static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_reco
   return status;
 }
 
-/* ---- forward: the tangents of (w, s), from the first step of the tape to the last ---- */
-
-/* Forward needs the start's tangent, which the problem does not offer: refuses a start that depends
- * on the inputs, found by pulling a random cotangent back to them. */
-static int32_t check_constant_start(struct sweep *p, int64_t input_size) {
-  const struct unroll *self = p->self;
-  tier_vector *inputs = self->v->create(input_size);
-  if (inputs == NULL) {
-    return tier_failf(self->host, TIER_E_MEMORY, "no memory for a vector");
-  }
-  self->v->normal(p->h, 1, 0);
-  int32_t status = self->problem->start_vjp(p->e, p->r, p->h, inputs);
-  if (status == TIER_OK && self->v->max_abs(inputs) > 0.0) {
-    status = tier_failf(self->host, TIER_E_UNSUPPORTED,
-                        "forward differentiation of a level whose start depends on the upper "
-                        "variables is not supported yet");
-  }
-  self->v->destroy(inputs);
-  return status;
-}
-
-/* g <- the tangent of the gradient at step t: H t_w + (d2F/dw dtheta) tangent. */
-static int32_t push_gradient(struct sweep *p, int64_t t, const tier_vector *tangent) {
-  const tier_problem_1 *problem = p->self->problem;
-  tier_oracle *o = NULL;
-  TIER_TRY(problem->at_step(p->e, p->r, t, &o));
-  int32_t status = problem->cross_forward(o, tangent, p->g);
-  if (status == TIER_OK && !p->self->first_order && p->self->v->max_abs(p->w) > 0.0) {
-    status = problem->hvp(o, p->w, p->h);
-    p->self->v->axpy(1.0, p->h, p->g);
-  }
-  problem->release(o);
-  return status;
-}
-
-static int32_t push_tape(struct sweep *p, const tier_vector *tangent, tier_vector *out) {
-  const struct unroll *self = p->self;
-  int64_t length = self->problem->tape_length(p->r);
-  int64_t count = self->truncate > 0 && self->truncate < length ? self->truncate : length;
-  if (count == length && self->step == NULL) {
-    TIER_TRY(check_constant_start(p, self->problem->input_size(p->e)));
-  }
-  for (int64_t t = length - count; t < length; t++) {
-    TIER_TRY(push_gradient(p, t, tangent));
-    TIER_TRY(self->problem->step_jvp(p->e, p->r, t, p->w, p->s, p->g, tangent, p->w, p->s));
-  }
-  self->v->copy(p->w, out);
-  return TIER_OK;
-}
+/* ---- forward ---- */
 
 static int32_t pushforward(void *object, tier_edge *e, tier_state *state, tier_record *r,
                            const tier_vector *tangent, tier_vector *out) {
-  struct sweep p;
+  const struct unroll *self = object;
+  int64_t length = self->problem->tape_length(r);
+  int64_t count = self->truncate > 0 && self->truncate < length ? self->truncate : length;
+  struct tangents z = {
+      .host = self->host, .v = self->v, .problem = self->problem, .e = e, .r = r, .count = 1};
   (void)state;
-  int32_t status = sweep_open(&p, object, e, r);
-  if (status == TIER_OK) {
-    status = push_tape(&p, tangent, out);
+  if (count == length && self->step == NULL) {
+    TIER_TRY(tangents_check_start(self->host, self->v, self->problem, e, r));
   }
-  sweep_close(&p);
+  int32_t status = tangents_open(&z);
+  if (status == TIER_OK) {
+    self->v->copy(tangent, z.inputs[0]);
+    status = tangents_push(&z, length - count, self->first_order);
+  }
+  if (status == TIER_OK) {
+    self->v->copy(z.w[0], out);
+  }
+  tangents_close(&z);
   return status;
 }
 
@@ -211,6 +200,30 @@ static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estim
                                            .solve = solve,
                                            .pullback = pullback,
                                            .pushforward = pushforward};
+
+/* The schedule that the arguments ask for; they exclude each other. */
+static int32_t choose_tape(const tier_host *host, const tier_params *params, struct unroll *self) {
+  int checkpoints = tier_given(params, "checkpoint") || tier_given(params, "memory");
+  int reversible = tier_boolean(params, "reversible");
+  int last = self->truncate > 0 && self->step == NULL;
+  if (checkpoints + reversible + last > 1) {
+    return tier_failf(host, TIER_E_INVALID,
+                      "\"truncate\", \"checkpoint\" (or \"memory\") and \"reversible\" are ways to "
+                      "need less memory that exclude each other: give one of them");
+  }
+  self->tape = (tier_tape){.struct_size = (uint32_t)sizeof self->tape};
+  if (last) {
+    self->tape.schedule = TIER_TAPE_LAST;
+    self->tape.count = self->truncate;
+  } else if (checkpoints) {
+    self->tape.schedule = TIER_TAPE_CHECKPOINTS;
+    self->tape.count = tier_given(params, "checkpoint") ? tier_integer(params, "checkpoint") : 0;
+    self->tape.bytes = tier_given(params, "memory") ? tier_integer(params, "memory") : 0;
+  } else if (reversible) {
+    self->tape.schedule = TIER_TAPE_REVERSIBLE;
+  }
+  return TIER_OK;
+}
 
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   if (tier_given(params, "lookahead")) {
@@ -226,9 +239,11 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->truncate = tier_given(params, "truncate") ? tier_integer(params, "truncate") : 0;
   self->first_order = tier_boolean(params, "first_order");
-  if (self->v == NULL || self->problem == NULL) {
+  int32_t status =
+      self->v == NULL || self->problem == NULL ? TIER_E_PLUGIN : choose_tape(host, params, self);
+  if (status < 0) {
     free(self);
-    return TIER_E_PLUGIN;
+    return status;
   }
   *object = self;
   return TIER_OK;

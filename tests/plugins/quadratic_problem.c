@@ -137,6 +137,15 @@ static int64_t state_size(const tier_record *r) {
   return r->solution->size;
 }
 
+static int32_t keep(tier_edge *e, tier_record *r, const tier_tape *tape) {
+  (void)r;
+  of(e)->kept = *tape;
+  return TIER_OK;
+}
+static int64_t tape_bytes(const tier_record *r) {
+  return r->tape_length * 2 * r->solution->size * (int64_t)sizeof(double);
+}
+
 /* ---- oracles ---- */
 
 static int32_t oracle_at(struct quadratic_problem *q, const double *w, tier_oracle **o) {
@@ -355,4 +364,6 @@ const tier_problem_1 quadratic_interface = {
     .report_number = report_number,
     .report_text = report_text,
     .point = point,
+    .keep = keep,
+    .tape_bytes = tape_bytes,
 };

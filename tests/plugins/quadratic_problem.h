@@ -30,6 +30,7 @@ struct quadratic_problem {
   /* Counts of calls. */
   int runs, gradients, hvps, crosses, input_gradients, vjps, jvps, oracles_open;
   int64_t last_batch;
+  tier_tape kept; /* what was asked for last; the tape stores every step all the same */
 };
 
 struct tier_record {
