@@ -179,6 +179,7 @@ typedef struct tier_entry {
 /* solver: moves the top level and the one level that it goes `through` itself; that edge's
  * estimator and that level's optimizer and `steps` are not used */
 #define TIER_SINGLE_LOOP 1024u
+#define TIER_NO_PRECONDITIONER 2048u /* linear solver: has no use for a preconditioner */
 
 typedef struct tier_component {
   uint32_t struct_size;

@@ -114,6 +114,14 @@ typedef struct tier_problem_1 {
    * of at_step is then valid until another step is asked for. */
   int32_t (*keep)(tier_edge *e, tier_record *r, const tier_tape *tape);
   int64_t (*tape_bytes)(const tier_record *r); /* what it holds */
+
+  /* ---- the step map at its fixed point ---- */
+  /* 1 if `step` (NULL: the level's own optimizer) rests where the gradient is zero, and can be
+   * differentiated there (TIER_FIXED_POINT); else 0. Also while the problem is only checked. */
+  int32_t (*fixed_point)(const tier_edge *e, const tier_instance *step);
+  /* The tape becomes one step, number 0, of `step` (NULL: the level's own optimizer, which must be
+   * differentiable) at the solution, with its state and the gradient zero. It is not taken. */
+  int32_t (*pin)(tier_edge *e, tier_record *r, const tier_instance *step);
 } tier_problem_1;
 
 #ifdef __cplusplus
