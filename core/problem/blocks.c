@@ -190,16 +190,7 @@ static int32_t bind_block(const struct kernel *k, struct problem *p, const struc
   for (uint32_t i = 0; i < k->fast_count; i++) {
     b->fast[i] = kernel_input(p, &k->fast[i], at);
   }
-  if (b->bound != 0 && b->bound == at->serial) {
-    return TIER_OK;
-  }
-  for (uint32_t i = 0; i < k->slow_count; i++) {
-    b->slow[i] = kernel_input(p, &k->slow[i], at);
-  }
-  b->bound = 0;
-  TIER_TRY(program_bind(b->program, b->slow));
-  b->bound = at->serial;
-  return TIER_OK;
+  return kernel_bind(k, p, at, b->program, b->slow, &b->bound);
 }
 
 /* Packs `count` vectors, at most `width`, runs, and unpacks. */

@@ -240,24 +240,19 @@ static int32_t run_kernel(tier_oracle *o, struct kernel *k, const tier_vector *w
   TIER_TRY(check_apart(v, out));
   size_t n = out != NULL ? l->placed_count : 0;
   size_t p = inputs != NULL ? e->placed_count : 0;
-  void **vectors = memory_alloc(v_count, sizeof *vectors);
-  void **outputs = memory_alloc(n + p, sizeof *outputs);
   if (v != NULL) {
-    placed_addresses(l, o->level_step, vs, v_count, v->data, vectors);
+    placed_addresses(l, o->level_step, vs, v_count, v->data, k->given);
   }
   if (out != NULL) {
-    placed_addresses(l, o->level_step, l->placed, n, out->data, outputs);
-    vector_interface.fill(out, 0);
+    placed_addresses(l, o->level_step, l->placed, n, out->data, k->taken);
+    placed_clear(l, k, 0, l->placed, n, out->data);
   }
   if (inputs != NULL) {
-    placed_addresses(l, o->level_step, e->placed, p, inputs->data, outputs + n);
-    vector_interface.fill(inputs, 0);
+    placed_addresses(l, o->level_step, e->placed, p, inputs->data, k->taken + n);
+    placed_clear(l, k, n, e->placed, p, inputs->data);
   }
   struct point at = point_of(o, w);
-  int32_t status = kernel_run(k, e->p, &at, (const void *const *)vectors, outputs);
-  free(vectors);
-  free(outputs);
-  return status;
+  return kernel_run(k, e->p, &at, (const void *const *)k->given, k->taken);
 }
 
 /* One sweep along one vector, whatever it yields: the rows count once. */
@@ -294,7 +289,7 @@ static int32_t hvp_block(tier_oracle *o, int64_t count, const tier_vector *const
     }
     placed_addresses(l, o->level_step, l->placed, n, vs[j]->data, vectors + j * n);
     placed_addresses(l, o->level_step, l->placed, n, outs[j]->data, outputs + j * n);
-    vector_interface.fill(outs[j], 0);
+    placed_clear(l, k, 0, l->placed, n, outs[j]->data);
     count_products(o, 1, 0);
   }
   if (status == TIER_OK) {
@@ -363,6 +358,30 @@ static int32_t prepare_scratch(tier_edge *e, const struct stepper *s) {
   return e->scratch_s != NULL ? TIER_OK : fail(TIER_E_MEMORY, "no memory for a step's cotangents");
 }
 
+/* Where a step's product may be written: outputs must not overlap its vectors a and b. */
+static tier_vector *apart(tier_vector *out, const tier_vector *a, const tier_vector *b,
+                          tier_vector *scratch) {
+  return out == a || out == b ? scratch : out;
+}
+
+/* Addresses of the parts of a state among a step's outputs, from output `first` on; those that the
+ * kernel does not write are set to 0. */
+static void take_states(const struct stepper *s, struct kernel *k, size_t first, tier_vector *out) {
+  for (size_t i = 0; i < s->state_count; i++) {
+    k->taken[first + i] = state_part(s, out, i);
+    if (!k->written[first + i]) {
+      memset(k->taken[first + i], 0, (size_t)s->states[i].size * dtype_size(s->p->dtype));
+    }
+  }
+}
+
+static void take_flat(struct kernel *k, size_t index, tier_vector *out) {
+  k->taken[index] = out->data;
+  if (!k->written[index]) {
+    vector_interface.fill(out, 0);
+  }
+}
+
 static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *u_w,
                         const tier_vector *u_s, tier_vector *v_w, tier_vector *v_s,
                         tier_vector *v_g, tier_vector *inputs) {
@@ -377,31 +396,29 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   TIER_TRY(prepare_scratch(e, s));
   struct binding binding;
   struct point at = tape_point(r, t, &f, &binding);
-  const void **vectors = memory_alloc(1 + s->state_count, sizeof *vectors);
-  void **outputs = memory_alloc(2 + s->state_count + e->placed_count, sizeof *outputs);
-  vectors[0] = u_w->data;
-  outputs[0] = e->scratch_w->data;
-  outputs[1] = e->scratch_g->data;
+  struct kernel *k = &e->step_vjp;
+  tier_vector *to_w = apart(v_w, u_w, u_s, e->scratch_w);
+  tier_vector *to_g = apart(v_g, u_w, u_s, e->scratch_g);
+  tier_vector *to_s = apart(v_s, u_w, u_s, e->scratch_s);
+  size_t first = 2 + s->state_count; /* of the inputs */
+  k->given[0] = u_w->data;
   for (size_t i = 0; i < s->state_count; i++) {
-    vectors[1 + i] = state_part(s, u_s, i);
-    outputs[2 + i] = state_part(s, e->scratch_s, i);
+    k->given[1 + i] = state_part(s, u_s, i);
   }
+  take_flat(k, 0, to_w);
+  take_flat(k, 1, to_g);
+  take_states(s, k, 2, to_s);
   placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count,
-                   e->scratch_inputs->data, outputs + 2 + s->state_count);
-  vector_interface.fill(e->scratch_w, 0);
-  vector_interface.fill(e->scratch_g, 0);
-  vector_interface.fill(e->scratch_s, 0);
-  vector_interface.fill(e->scratch_inputs, 0);
-  int32_t status = kernel_run(&e->step_vjp, e->p, &at, vectors, outputs);
-  free(vectors);
-  free(outputs);
-  if (status == TIER_OK) {
-    vector_interface.copy(e->scratch_w, v_w);
-    vector_interface.copy(e->scratch_g, v_g);
-    vector_interface.copy(e->scratch_s, v_s);
+                   e->scratch_inputs->data, k->taken + first);
+  placed_clear(e->lower, k, first, e->placed, e->placed_count, e->scratch_inputs->data);
+  TIER_TRY(kernel_run(k, e->p, &at, (const void *const *)k->given, k->taken));
+  vector_interface.copy(to_w, v_w);
+  vector_interface.copy(to_g, v_g);
+  vector_interface.copy(to_s, v_s);
+  if (kernel_writes(k, first, e->placed_count)) {
     vector_interface.axpy(1.0, e->scratch_inputs, inputs);
   }
-  return status;
+  return TIER_OK;
 }
 
 static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vector *t_w,
@@ -418,27 +435,22 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   TIER_TRY(prepare_scratch(e, s));
   struct binding binding;
   struct point at = tape_point(r, t, &f, &binding);
-  void **vectors = memory_alloc(2 + s->state_count + e->placed_count, sizeof *vectors);
-  void **outputs = memory_alloc(1 + s->state_count, sizeof *outputs);
-  vectors[0] = t_w->data;
-  vectors[1] = t_g->data;
-  outputs[0] = e->scratch_w->data;
+  struct kernel *k = &e->step_jvp;
+  tier_vector *to_w = out_w == t_g ? e->scratch_w : apart(out_w, t_w, t_s, e->scratch_w);
+  tier_vector *to_s = out_s == t_g ? e->scratch_s : apart(out_s, t_w, t_s, e->scratch_s);
+  k->given[0] = t_w->data;
+  k->given[1] = t_g->data;
   for (size_t i = 0; i < s->state_count; i++) {
-    vectors[2 + i] = state_part(s, t_s, i);
-    outputs[1 + i] = state_part(s, e->scratch_s, i);
+    k->given[2 + i] = state_part(s, t_s, i);
   }
   placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count, inputs->data,
-                   vectors + 2 + s->state_count);
-  vector_interface.fill(e->scratch_w, 0);
-  vector_interface.fill(e->scratch_s, 0);
-  int32_t status = kernel_run(&e->step_jvp, e->p, &at, (const void *const *)vectors, outputs);
-  free(vectors);
-  free(outputs);
-  if (status == TIER_OK) {
-    vector_interface.copy(e->scratch_w, out_w);
-    vector_interface.copy(e->scratch_s, out_s);
-  }
-  return status;
+                   k->given + 2 + s->state_count);
+  take_flat(k, 0, to_w);
+  take_states(s, k, 1, to_s);
+  TIER_TRY(kernel_run(k, e->p, &at, (const void *const *)k->given, k->taken));
+  vector_interface.copy(to_w, out_w);
+  vector_interface.copy(to_s, out_s);
+  return TIER_OK;
 }
 
 /* Refuses a start that reads the inputs; any other is a constant. */

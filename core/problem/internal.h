@@ -190,7 +190,10 @@ struct kernel {
   void **output_pointers;
   uint32_t asked; /* outputs, with those that are zero */
   uint32_t *live; /* output_count numbers: which of the outputs asked for are not zero */
+  unsigned char *written; /* of each output asked for: it is not zero */
   uint64_t bound; /* serial of what it is bound to; 0: nothing */
+  int constant;   /* its slow inputs hold the same numbers at every point */
+  void **given, **taken; /* room for a caller's tables of vectors and of the outputs asked for */
   const char *what;
   struct builder *builder;
   tier_value *vectors, *outputs; /* vector_count and output_count values of its graph */

@@ -11,12 +11,19 @@ static int is_data(enum input_kind kind) {
   return kind == INPUT_FIELD || kind == INPUT_ROWS || kind == INPUT_KEY;
 }
 
+/* The same rows at every point, or nothing that any point could change. */
+static int is_constant(const struct builder *b, const struct input *in) {
+  return in->kind == INPUT_FIELD && !b->context->data[in->index].indexed;
+}
+
 static void split_inputs(struct kernel *k, const struct builder *b, enum fast_inputs fast) {
   k->slow = memory_alloc(b->input_count, sizeof *k->slow);
   k->fast = memory_alloc(b->input_count, sizeof *k->fast);
+  k->constant = 1;
   for (size_t i = 0; i < b->input_count; i++) {
     if (fast == FAST_NONE || is_data(b->inputs[i].kind)) {
       k->slow[k->slow_count++] = b->inputs[i];
+      k->constant = k->constant && is_constant(b, &b->inputs[i]);
     } else {
       k->fast[k->fast_count++] = b->inputs[i];
     }
@@ -68,12 +75,16 @@ int32_t kernel_make(struct kernel *k, const char *what, struct builder *b, enum 
   k->fast_pointers = memory_alloc(k->fast_count + vector_count, sizeof *k->fast_pointers);
   k->output_pointers = memory_alloc(output_count, sizeof *k->output_pointers);
   k->live = memory_alloc(output_count, sizeof *k->live);
+  k->written = memory_alloc(output_count, sizeof *k->written);
+  k->given = memory_alloc(vector_count, sizeof *k->given);
+  k->taken = memory_alloc(output_count, sizeof *k->taken);
   k->vectors = memory_alloc(vector_count, sizeof *k->vectors);
   k->outputs = memory_alloc(output_count, sizeof *k->outputs);
   for (uint32_t i = 0; i < vector_count; i++) {
     k->vectors[i] = vectors[i];
   }
   for (uint32_t i = 0; i < output_count; i++) {
+    k->written[i] = outputs[i] != 0;
     if (outputs[i] != 0) {
       k->live[k->output_count] = i;
       k->outputs[k->output_count++] = outputs[i];
@@ -90,6 +101,9 @@ void kernel_free(struct kernel *k) {
   free(k->fast_pointers);
   free(k->output_pointers);
   free(k->live);
+  free(k->written);
+  free(k->given);
+  free(k->taken);
   free(k->vectors);
   free(k->outputs);
   block_free(k->block);
@@ -131,16 +145,29 @@ const void *kernel_input(const struct problem *p, const struct input *in, const 
   return NULL;
 }
 
-static int32_t bind_kernel(struct kernel *k, struct problem *p, const struct point *at) {
-  if (k->bound != 0 && k->bound == at->serial) {
+/* Fills the table of addresses; 1 if it was the same before. */
+static int same_addresses(const struct kernel *k, const struct problem *p, const struct point *at,
+                          const void **slow) {
+  int same = 1;
+  for (uint32_t i = 0; i < k->slow_count; i++) {
+    const void *address = kernel_input(p, &k->slow[i], at);
+    same = same && slow[i] == address;
+    slow[i] = address;
+  }
+  return same;
+}
+
+int32_t kernel_bind(const struct kernel *k, struct problem *p, const struct point *at,
+                    struct program *program, const void **slow, uint64_t *bound) {
+  if (*bound != 0 && !k->constant && *bound == at->serial) {
     return TIER_OK;
   }
-  for (uint32_t i = 0; i < k->slow_count; i++) {
-    k->slow_pointers[i] = kernel_input(p, &k->slow[i], at);
+  if (same_addresses(k, p, at, slow) && *bound != 0 && k->constant) {
+    return TIER_OK;
   }
-  k->bound = 0;
-  TIER_TRY(program_bind(k->program, k->slow_pointers));
-  k->bound = at->serial;
+  *bound = 0;
+  TIER_TRY(program_bind(program, slow));
+  *bound = k->constant ? 1 : at->serial;
   return TIER_OK;
 }
 
@@ -149,7 +176,7 @@ int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
   if (k->output_count == 0) {
     return TIER_OK;
   }
-  TIER_TRY(bind_kernel(k, p, at));
+  TIER_TRY(kernel_bind(k, p, at, k->program, k->slow_pointers, &k->bound));
   for (uint32_t i = 0; i < k->fast_count; i++) {
     k->fast_pointers[i] = kernel_input(p, &k->fast[i], at);
   }
@@ -160,6 +187,15 @@ int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
     k->output_pointers[i] = outputs[k->live[i]];
   }
   return program_apply(k->program, k->fast_pointers, k->output_pointers);
+}
+
+int kernel_writes(const struct kernel *k, size_t first, size_t count) {
+  for (size_t i = first; i < first + count; i++) {
+    if (k->written[i]) {
+      return 1;
+    }
+  }
+  return 0;
 }
 
 int kernel_is_zero(const struct kernel *k) {

@@ -30,11 +30,17 @@ void kernel_free(struct kernel *k);
 /* Binds if the point's serial is new, and applies. */
 int32_t kernel_run(struct kernel *k, struct problem *p, const struct point *at,
                    const void *const *vectors, void *const *outputs);
+/* 1 if one of the outputs asked for, first .. first + count - 1, is ever written. */
+int kernel_writes(const struct kernel *k, size_t first, size_t count);
 /* 1 if every output simplified to zero. */
 int kernel_is_zero(const struct kernel *k);
 /* Compiles the same from other vectors and other (live) outputs of its graph. */
 int32_t kernel_compile(const struct kernel *k, const char *suffix, const tier_value *vectors,
                        const tier_value *outputs, struct program **program);
+/* Binds a program of this kernel if what it is bound to is not this point's: `slow`, room for its
+ * slow_count addresses, and `bound` are kept from call to call. */
+int32_t kernel_bind(const struct kernel *k, struct problem *p, const struct point *at,
+                    struct program *program, const void **slow, uint64_t *bound);
 /* The address of an input at a point. */
 const void *kernel_input(const struct problem *p, const struct input *in, const struct point *at);
 

@@ -231,30 +231,32 @@ static void *state_address(const struct stepper *s, const tier_vector *state, si
   return (char *)state->data + (size_t)s->states[index].offset * dtype_size(s->p->dtype);
 }
 
+static int32_t make_forward(struct stepper *s) {
+  tier_value *values = memory_alloc(1 + s->state_count, sizeof *values);
+  values[0] = s->w_next;
+  for (size_t i = 0; i < s->state_count; i++) {
+    values[1 + i] = s->states[i].output;
+  }
+  int32_t status = kernel_make(&s->forward, "step", &s->builder, FAST_TENSORS, NULL, 0, values,
+                               1 + (uint32_t)s->state_count);
+  free(values);
+  return status;
+}
+
 int32_t stepper_run(struct stepper *s, const struct point *at, tier_vector *w_next,
                     tier_vector *state_next) {
   if (s->reversible != NULL) {
     return reversible_run(s, at, w_next->data, state_next->data);
   }
-  tier_value *values = memory_alloc(1 + s->state_count, sizeof *values);
-  void **outputs = memory_alloc(1 + s->state_count, sizeof *outputs);
-  values[0] = s->w_next;
-  outputs[0] = w_next->data;
+  struct kernel *k = &s->forward;
+  if (k->program == NULL) {
+    TIER_TRY(make_forward(s));
+  }
+  k->taken[0] = w_next->data;
   for (size_t i = 0; i < s->state_count; i++) {
-    values[1 + i] = s->states[i].output;
-    outputs[1 + i] = state_address(s, state_next, i);
+    k->taken[1 + i] = state_address(s, state_next, i);
   }
-  int32_t status = TIER_OK;
-  if (s->forward.program == NULL) {
-    status = kernel_make(&s->forward, "step", &s->builder, FAST_TENSORS, NULL, 0, values,
-                         1 + (uint32_t)s->state_count);
-  }
-  if (status == TIER_OK) {
-    status = kernel_run(&s->forward, s->p, at, NULL, outputs);
-  }
-  free(values);
-  free(outputs);
-  return status;
+  return kernel_run(k, s->p, at, NULL, k->taken);
 }
 
 /* ---- derivatives ---- */

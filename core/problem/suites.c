@@ -32,6 +32,19 @@ void placed_addresses(const struct level *l, int64_t level_step, const struct pl
   }
 }
 
+void placed_clear(const struct level *l, const struct kernel *k, size_t first,
+                  const struct placed *placed, size_t count, void *flat) {
+  for (size_t i = 0; i < count; i++) {
+    const struct variable *v = &l->p->variables[placed[i].variable];
+    size_t bytes = (size_t)v->tensors[placed[i].tensor].size * dtype_size(l->p->dtype);
+    for (int64_t c = 0; (!k->written[first + i] || v->declared->per_level >= 0) && c < v->copies;
+         c++) {
+      memset((char *)(uintptr_t)elements_at(l->p, flat, placed[i].offset + c * v->copy_size), 0,
+             bytes);
+    }
+  }
+}
+
 int32_t builder_check_copies(const struct builder *b) {
   for (size_t i = 0; i < b->input_count; i++) {
     const struct input *in = &b->inputs[i];
@@ -177,12 +190,11 @@ int32_t suite_value(struct suite *s, const struct point *at, double *value, doub
     TIER_TRY(kernel_make(&s->value, "value", &s->builder, FAST_TENSORS, NULL, 0, s->terms,
                          (uint32_t)s->term_count));
   }
-  void **outputs = memory_alloc(s->term_count, sizeof *outputs);
+  void **outputs = s->value.taken;
   for (size_t i = 0; i < s->term_count; i++) {
     outputs[i] = scalar_address(s->p, s->term_values, i);
   }
   int32_t status = kernel_run(&s->value, s->p, at, NULL, outputs);
-  free(outputs);
   s->level->ledger.values++;
   s->level->ledger.samples += s->sample_rows;
   read_terms(s, value, terms);
@@ -220,20 +232,20 @@ int32_t suite_gradient(struct suite *s, const struct point *at, double *value, d
     TIER_TRY(make_gradient(s, k, responding != NULL));
   }
   size_t more = responding != NULL ? l->responding_count : 0;
-  void **outputs = memory_alloc(s->term_count + l->placed_count + more, sizeof *outputs);
+  size_t terms_and_own = s->term_count + l->placed_count;
+  void **outputs = k->taken;
   int64_t step = at->binding->level_step;
   for (size_t i = 0; i < s->term_count; i++) {
     outputs[i] = scalar_address(s->p, s->term_values, i);
   }
   placed_addresses(l, step, l->placed, l->placed_count, gradient->data, outputs + s->term_count);
-  vector_interface.fill(gradient, 0);
+  placed_clear(l, k, s->term_count, l->placed, l->placed_count, gradient->data);
   if (more > 0) {
     placed_addresses(l, step, l->responding_placed, more, responding->data,
-                     outputs + s->term_count + l->placed_count);
-    vector_interface.fill(responding, 0);
+                     outputs + terms_and_own);
+    placed_clear(l, k, terms_and_own, l->responding_placed, more, responding->data);
   }
   int32_t status = kernel_run(k, s->p, at, NULL, outputs);
-  free(outputs);
   l->ledger.gradients++;
   l->ledger.samples += s->sample_rows;
   read_terms(s, value, terms);

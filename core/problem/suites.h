@@ -25,6 +25,10 @@ void placed_inputs(struct builder *b, const struct placed *placed, size_t count,
 /* The addresses of tensors (of the copies in play at a level's step) in a flat vector. */
 void placed_addresses(const struct level *l, int64_t level_step, const struct placed *placed,
                       size_t count, const void *flat, void **out);
+/* Sets to 0 what a kernel with outputs first .. first + count - 1 for the placed tensors does not
+ * write into the flat vector: outputs that are zero, and copies that are not in play. */
+void placed_clear(const struct level *l, const struct kernel *k, size_t first,
+                  const struct placed *placed, size_t count, void *flat);
 /* Fails where a builder whose derivatives are taken reads every copy of a variable that is moved.
  */
 int32_t builder_check_copies(const struct builder *b);
