@@ -25,6 +25,10 @@ typedef struct tier_estimator_1 {
   /* out (n) <- (dw* / dtheta) tangent (p). NULL: not offered. */
   int32_t (*pushforward)(void *self, tier_edge *e, tier_state *state, tier_record *r,
                          const tier_vector *tangent, tier_vector *out);
+  /* Refuses what does not apply to the lower level, with the reason; or NULL. Called once, before
+   * any step, also where the problem is only checked: of the facade it may use sizes and settings,
+   * has_step and fixed_point. */
+  int32_t (*check)(void *self, tier_edge *e);
 } tier_estimator_1;
 
 #ifdef __cplusplus

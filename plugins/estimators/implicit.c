@@ -4,7 +4,19 @@
  *
  * and the pullback of a cotangent u is -(d2F/dtheta dw) q with (H + damping I) q = u: one linear
  * solve, by the linear solver of slot "solver", then one cross product. It is right to first order
- * in the norm of the gradient that is left, which the report states. */
+ * in the norm of the gradient that is left, which the report states.
+ *
+ * With `via` "step" it differentiates the fixed point z* = (w*, s*) of an optimizer's step map
+ * Phi(z, theta) instead (Christianson 1994; Grazzi, Franceschi, Pontil, Salzo 2020, section 2):
+ *
+ *   dz* / dtheta = (I - J)^-1 dPhi/dtheta,  J = dPhi/dz,
+ *
+ * so (I - J^T + damping I) q = (u, 0), and the pullback is (dPhi/dtheta)^T q. With the cotangents
+ * (v_w, v_s, v_g) that the step's own vjp makes of q = (q_w, q_s), where g = dF/dw,
+ *
+ *   J^T q = (v_w + H v_g, v_s),  (dPhi/dtheta)^T q = (d2F/dtheta dw) v_g.
+ *
+ * What the step reads itself (a learning rate) has no effect where g = 0. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +33,8 @@ struct implicit {
   const tier_instance *preconditioner; /* or NULL */
   const tier_instance *step;           /* or NULL */
   double damping;
-  int64_t batch; /* rows a data; 0: the level's own */
+  int64_t batch; /* rows a data of the Hessian; 0: the level's own */
+  int32_t via_step;
 };
 
 static const tier_slot slots[] = {
@@ -32,7 +45,7 @@ static const tier_slot slots[] = {
      .type = TIER_SLOT_APPLICATION,
      .flags = TIER_SLOT_REQUIRED},
     {.name = "damping",
-     .doc = "added to the Hessian's diagonal",
+     .doc = "added to the diagonal of the system: the Hessian's, or via step that of I - J",
      .fallback = "0",
      .unit = "",
      .type = TIER_SLOT_NUMBER,
@@ -45,12 +58,14 @@ static const tier_slot slots[] = {
      .minimum = 1,
      .maximum = 1e15},
     {.name = "step",
-     .doc = "an optimizer whose lr is the step size for solvers that need one (neumann)",
+     .doc = "an optimizer: its lr is the step size of solvers that need one (neumann), and via "
+            "step it is the map; default: the level's own",
      .unit = "",
      .choices = "optimizer",
      .type = TIER_SLOT_APPLICATION},
     {.name = "preconditioner",
-     .doc = "a linear solver whose rough solution guides the solver (cg)",
+     .doc = "a linear solver whose rough solution guides the solver: nystrom, dense, identity or "
+            "neumann, for cg, minres, gmres or bicgstab",
      .unit = "",
      .choices = "linear-solver",
      .type = TIER_SLOT_APPLICATION},
@@ -61,71 +76,194 @@ static const tier_slot slots[] = {
      .choices = "objective|step",
      .type = TIER_SLOT_TEXT}};
 
-/* ---- the system (H + damping I) x = b, at one oracle ---- */
+/* Draws of one hypergradient: the host keeps as many apart from the next one's. */
+#define MOST_DRAWS 1048575
 
-struct system {
+/* ---- one pullback or pushforward ---- */
+
+/* What a preconditioner has made for one system. */
+struct prepared {
+  const tier_linear_solver_1 *solver; /* NULL: nothing was asked of it yet */
+  void *object;
+  void *made; /* or NULL: it prepares nothing */
+};
+
+struct work {
   tier_linear_system face; /* context points to this */
   const struct implicit *self;
   tier_edge *e;
-  tier_oracle *o;
+  tier_record *r;
+  tier_oracle *o;     /* the level's own batch: gradient and cross products */
+  tier_oracle *drawn; /* the Hessian's: o itself, or one of its own */
+  int64_t draw;       /* of `drawn` */
+  struct prepared prepared;
+  int64_t n, m, p;       /* of w, of the step's state (via step), of the inputs */
+  tier_vector *w, *h;    /* (n): a part of z; a Hessian product */
+  tier_vector *g;        /* (n): the cotangent or tangent of the gradient */
+  tier_vector *s, *s_to; /* (m): the other part of z; what the step makes of it */
+  tier_vector *inputs;   /* (p): zeros, or what nobody reads */
 };
 
+/* ---- the system (H + damping I) x = b ---- */
+
 static int32_t apply(void *context, const tier_vector *v, tier_vector *out) {
-  const struct system *s = context;
-  TIER_TRY(s->self->problem->hvp(s->o, v, out));
-  if (s->self->damping > 0.0) {
-    s->self->v->axpy(s->self->damping, v, out);
+  const struct work *k = context;
+  TIER_TRY(k->self->problem->hvp(k->drawn, v, out));
+  if (k->self->damping > 0.0) {
+    k->self->v->axpy(k->self->damping, v, out);
   }
   return TIER_OK;
 }
 
-static int32_t apply_block(void *context, int64_t k, const tier_vector *const *vs,
+static int32_t apply_block(void *context, int64_t count, const tier_vector *const *vs,
                            tier_vector *const *outs) {
-  const struct system *s = context;
-  TIER_TRY(s->self->problem->hvp_block(s->o, k, vs, outs));
-  for (int64_t i = 0; i < k && s->self->damping > 0.0; i++) {
-    s->self->v->axpy(s->self->damping, vs[i], outs[i]);
+  const struct work *k = context;
+  TIER_TRY(k->self->problem->hvp_block(k->drawn, count, vs, outs));
+  for (int64_t i = 0; i < count && k->self->damping > 0.0; i++) {
+    k->self->v->axpy(k->self->damping, vs[i], outs[i]);
   }
   return TIER_OK;
 }
 
 static int32_t step_size(void *context, double *step) {
-  const struct system *s = context;
-  return s->self->problem->step_size(s->e, s->self->step, step);
+  const struct work *k = context;
+  return k->self->problem->step_size(k->e, k->self->step, step);
 }
 
-static int32_t run_solver(const struct implicit *self, const tier_instance *i,
-                          const tier_linear_system *system, const tier_vector *b, tier_vector *x,
-                          tier_linear_report *report) {
-  void *object = NULL;
-  const tier_linear_solver_1 *solver = i->api->get(i, "tier.linear_solver/1", &object);
-  if (solver == NULL) {
-    return tier_failf(self->host, TIER_E_PLUGIN, "\"%s\" is no linear solver",
-                      i->api->component(i)->id);
+/* ---- the system (I - J^T + damping I) q = b of the step map, or its adjoint ---- */
+
+/* to[at ...] <- x[from ...], `count` elements. */
+static void copy_part(const struct work *k, const tier_vector *x, int64_t from, int64_t count,
+                      tier_vector *to, int64_t at) {
+  double part[512];
+  for (int64_t i = 0; i < count; i += 512) {
+    int64_t some = count - i < 512 ? count - i : 512;
+    k->self->v->read(x, from + i, some, part);
+    k->self->v->write(to, at + i, some, part);
   }
-  return solver->solve(object, system, i->api->state(i), b, x, report);
+}
+
+static void split(const struct work *k, const tier_vector *z, tier_vector *w, tier_vector *s) {
+  copy_part(k, z, 0, k->n, w, 0);
+  copy_part(k, z, k->n, k->m, s, 0);
+}
+
+/* out <- z - (w, s) + damping z. */
+static void subtract(const struct work *k, const tier_vector *z, const tier_vector *w,
+                     const tier_vector *s, tier_vector *out) {
+  copy_part(k, w, 0, k->n, out, 0);
+  copy_part(k, s, 0, k->m, out, k->n);
+  k->self->v->axpby(1.0 + k->self->damping, z, -1.0, out);
+}
+
+/* w, s <- J^T (w, s) without the part through the gradient, whose cotangent goes to g. */
+static int32_t pull_step(struct work *k) {
+  k->self->v->fill(k->inputs, 0.0);
+  return k->self->problem->step_vjp(k->e, k->r, 0, k->w, k->s, k->w, k->s, k->g, k->inputs);
+}
+
+static int32_t apply_transposed(void *context, const tier_vector *z, tier_vector *out) {
+  struct work *k = context;
+  split(k, z, k->w, k->s);
+  TIER_TRY(pull_step(k));
+  TIER_TRY(k->self->problem->hvp(k->drawn, k->g, k->h));
+  k->self->v->axpy(1.0, k->h, k->w);
+  subtract(k, z, k->w, k->s, out);
+  return TIER_OK;
+}
+
+static int32_t apply_forward(void *context, const tier_vector *z, tier_vector *out) {
+  struct work *k = context;
+  split(k, z, k->w, k->s);
+  k->self->v->fill(k->inputs, 0.0);
+  TIER_TRY(k->self->problem->hvp(k->drawn, k->w, k->g));
+  TIER_TRY(k->self->problem->step_jvp(k->e, k->r, 0, k->w, k->s, k->g, k->inputs, k->h, k->s_to));
+  subtract(k, z, k->h, k->s_to, out);
+  return TIER_OK;
+}
+
+static int32_t each(struct work *k, int32_t (*one)(void *, const tier_vector *, tier_vector *),
+                    int64_t count, const tier_vector *const *vs, tier_vector *const *outs) {
+  for (int64_t i = 0; i < count; i++) {
+    TIER_TRY(one(k, vs[i], outs[i]));
+  }
+  return TIER_OK;
+}
+
+static int32_t block_transposed(void *context, int64_t count, const tier_vector *const *vs,
+                                tier_vector *const *outs) {
+  return each(context, apply_transposed, count, vs, outs);
+}
+
+static int32_t block_forward(void *context, int64_t count, const tier_vector *const *vs,
+                             tier_vector *const *outs) {
+  return each(context, apply_forward, count, vs, outs);
+}
+
+/* ---- fresh rows ---- */
+
+static int32_t redraw(void *context) {
+  struct work *k = context;
+  tier_oracle *next = NULL;
+  if (k->draw == MOST_DRAWS) {
+    return tier_failf(k->self->host, TIER_E_REFUSED,
+                      "more than %d draws of rows in one hypergradient: reduce \"depth\" or "
+                      "\"repeats\"",
+                      MOST_DRAWS);
+  }
+  TIER_TRY(k->self->problem->at_solution(k->e, k->r, k->draw + 1, k->self->batch, &next));
+  if (k->drawn != k->o) {
+    k->self->problem->release(k->drawn);
+  }
+  k->drawn = next;
+  k->draw++;
+  return TIER_OK;
+}
+
+/* ---- solvers ---- */
+
+static int32_t find_solver(const struct implicit *self, const tier_instance *i, void **object,
+                           const tier_linear_solver_1 **solver) {
+  *solver = i->api->get(i, "tier.linear_solver/1", object);
+  return *solver != NULL ? TIER_OK
+                         : tier_failf(self->host, TIER_E_PLUGIN, "\"%s\" is no linear solver",
+                                      i->api->component(i)->id);
+}
+
+static struct tier_linear_report no_report(void) {
+  return (tier_linear_report){
+      .struct_size = (uint32_t)sizeof(tier_linear_report), .residual = NAN, .contraction = NAN};
+}
+
+static int can_prepare(const tier_linear_solver_1 *solver) {
+  return solver->struct_size >= offsetof(tier_linear_solver_1, discard) + sizeof solver->discard &&
+         solver->prepare != NULL && solver->precondition != NULL && solver->discard != NULL;
+}
+
+/* The system as its preconditioner sees it. */
+static tier_linear_system plain_system(const struct work *k) {
+  tier_linear_system plain = k->face;
+  plain.precondition = NULL;
+  return plain;
 }
 
 /* out <- the preconditioner's solution of the same system, itself without a preconditioner. */
 static int32_t precondition(void *context, const tier_vector *v, tier_vector *out) {
-  const struct system *s = context;
-  tier_linear_system plain = s->face;
-  tier_linear_report report = {.struct_size = (uint32_t)sizeof report};
-  plain.precondition = NULL;
-  return run_solver(s->self, s->self->preconditioner, &plain, v, out, &report);
-}
-
-static struct system system_at(const struct implicit *self, tier_edge *e, tier_oracle *o) {
-  return (struct system){.face = {.struct_size = (uint32_t)sizeof(tier_linear_system),
-                                  .flags = TIER_SYSTEM_SYMMETRIC | TIER_SYSTEM_POSITIVE,
-                                  .size = self->problem->size(e),
-                                  .apply = apply,
-                                  .apply_block = apply_block,
-                                  .precondition = self->preconditioner ? precondition : NULL,
-                                  .step_size = step_size},
-                         .self = self,
-                         .e = e,
-                         .o = o};
+  struct work *k = context;
+  struct prepared *p = &k->prepared;
+  const tier_instance *i = k->self->preconditioner;
+  tier_linear_system plain = plain_system(k);
+  if (p->solver == NULL) {
+    TIER_TRY(find_solver(k->self, i, &p->object, &p->solver));
+    if (can_prepare(p->solver)) {
+      TIER_TRY(p->solver->prepare(p->object, &plain, i->api->state(i), &p->made));
+    }
+  }
+  if (p->made != NULL) {
+    return p->solver->precondition(p->object, p->made, v, out);
+  }
+  tier_linear_report report = no_report();
+  return p->solver->solve(p->object, &plain, i->api->state(i), v, out, &report);
 }
 
 static int32_t report_solve(const struct implicit *self, tier_record *r,
@@ -134,24 +272,120 @@ static int32_t report_solve(const struct implicit *self, tier_record *r,
   if (!isnan(report->residual)) {
     TIER_TRY(self->problem->report_number(r, "residual", report->residual));
   }
+  if (!isnan(report->contraction)) {
+    TIER_TRY(self->problem->report_number(r, "contraction", report->contraction));
+  }
   return self->problem->report_text(r, "stop", report->stop != NULL ? report->stop : "");
 }
 
-/* x <- (H + damping I)^-1 b at the oracle. */
-static int32_t solve_system(const struct implicit *self, tier_edge *e, tier_record *r,
-                            tier_oracle *o, const tier_vector *b, tier_vector *x) {
-  struct system s = system_at(self, e, o);
-  tier_linear_report report = {.struct_size = (uint32_t)sizeof report, .residual = NAN};
-  s.face.context = &s;
-  TIER_TRY(run_solver(self, self->solver, &s.face, b, x, &report));
-  TIER_TRY(report_solve(self, r, &report));
+/* x <- the system's solution. */
+static int32_t solve_system(struct work *k, const tier_vector *b, tier_vector *x) {
+  const struct implicit *self = k->self;
+  const tier_instance *i = self->solver;
+  const tier_linear_solver_1 *solver = NULL;
+  void *object = NULL;
+  tier_linear_report report = no_report();
+  TIER_TRY(find_solver(self, i, &object, &solver));
+  TIER_TRY(solver->solve(object, &k->face, i->api->state(i), b, x, &report));
+  TIER_TRY(report_solve(self, k->r, &report));
   if (!self->v->finite(x)) {
     return tier_failf(self->host, TIER_E_NONFINITE,
                       "%s's solution of the linear system is not finite: add \"damping\", or solve "
                       "the lower level further",
-                      self->solver->api->component(self->solver)->id);
+                      i->api->component(i)->id);
   }
   return TIER_OK;
+}
+
+/* ---- opening and closing ---- */
+
+/* Refuses a step map without a fixed point. */
+static int32_t check_step_map(const struct implicit *self, const tier_edge *e) {
+  if (!self->via_step || self->problem->fixed_point(e, self->step)) {
+    return TIER_OK;
+  }
+  return tier_failf(
+      self->host, TIER_E_REFUSED,
+      "\"via\": \"step\" needs a step map that rests where the gradient is zero and can "
+      "be differentiated there: sgd, momentum or nesterov; %s has no such fixed point "
+      "(adam and rmsprop divide by the gradient's size). Name another at \"step\", or "
+      "leave \"via\" out",
+      self->step != NULL ? self->step->api->component(self->step)->id : "the level's optimizer");
+}
+
+static void close_work(struct work *k) {
+  tier_vector *vectors[] = {k->w, k->h, k->g, k->s, k->s_to, k->inputs};
+  if (k->prepared.made != NULL) {
+    k->prepared.solver->discard(k->prepared.object, k->prepared.made);
+  }
+  for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+    k->self->v->destroy(vectors[i]);
+  }
+  if (k->drawn != NULL && k->drawn != k->o) {
+    k->self->problem->release(k->drawn);
+  }
+  if (k->o != NULL) {
+    k->self->problem->release(k->o);
+  }
+}
+
+static int32_t open_oracles(struct work *k) {
+  const struct implicit *self = k->self;
+  TIER_TRY(self->problem->at_solution(k->e, k->r, 0, 0, &k->o));
+  k->drawn = k->o;
+  if (self->batch > 0) {
+    k->drawn = NULL;
+    TIER_TRY(self->problem->at_solution(k->e, k->r, 0, self->batch, &k->drawn));
+  }
+  return TIER_OK;
+}
+
+static int32_t open_step(struct work *k, int forward) {
+  const struct implicit *self = k->self;
+  TIER_TRY(check_step_map(self, k->e));
+  TIER_TRY(self->problem->pin(k->e, k->r, self->step));
+  k->m = self->problem->state_size(k->r);
+  k->p = self->problem->input_size(k->e);
+  k->w = self->v->create(k->n);
+  k->h = self->v->create(k->n);
+  k->s = self->v->create(k->m);
+  k->s_to = self->v->create(k->m);
+  k->inputs = self->v->create(k->p);
+  if (k->w == NULL || k->h == NULL || k->s == NULL || k->s_to == NULL || k->inputs == NULL) {
+    return tier_failf(self->host, TIER_E_MEMORY, "no memory for 5 vectors of %lld numbers",
+                      (long long)k->n);
+  }
+  k->face.flags = TIER_SYSTEM_STOCHASTIC;
+  k->face.size = k->n + k->m;
+  k->face.apply = forward ? apply_forward : apply_transposed;
+  k->face.apply_adjoint = forward ? apply_transposed : apply_forward;
+  k->face.apply_block = forward ? block_forward : block_transposed;
+  k->face.step = 1.0; /* so that neumann sums the powers of J themselves */
+  k->face.step_size = NULL;
+  return TIER_OK;
+}
+
+/* forward: for a pushforward. Close it whatever happens. */
+static int32_t open_work(struct work *k, const struct implicit *self, tier_edge *e, tier_record *r,
+                         int forward) {
+  *k = (struct work){.self = self, .e = e, .r = r, .n = self->problem->size(e), .g = NULL};
+  k->face = (tier_linear_system){
+      .struct_size = (uint32_t)sizeof(tier_linear_system),
+      .flags = TIER_SYSTEM_SYMMETRIC | TIER_SYSTEM_POSITIVE | TIER_SYSTEM_STOCHASTIC,
+      .size = k->n,
+      .context = k,
+      .apply = apply,
+      .apply_block = apply_block,
+      .precondition = self->preconditioner != NULL ? precondition : NULL,
+      .redraw = redraw,
+      .step_size = step_size,
+      .damping = self->damping};
+  k->g = self->v->create(k->n);
+  if (k->g == NULL) {
+    return tier_failf(self->host, TIER_E_MEMORY, "no memory for a vector");
+  }
+  TIER_TRY(open_oracles(k));
+  return self->via_step ? open_step(k, forward) : TIER_OK;
 }
 
 /* ---- the estimator ---- */
@@ -162,78 +396,138 @@ static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record 
   return self->problem->run(e, r, 0);
 }
 
-/* The norm of the gradient that the lower level has left; `g` is scratch. */
-static int32_t report_gradient(const struct implicit *self, tier_record *r, tier_oracle *o,
-                               tier_vector *g) {
+/* The norm of the gradient that the lower level has left. */
+static int32_t report_gradient(struct work *k) {
   double value = 0.0;
-  TIER_TRY(self->problem->gradient(o, &value, g));
-  return self->problem->report_number(r, "gradient_norm", self->v->norm(g));
+  TIER_TRY(k->self->problem->gradient(k->o, &value, k->g));
+  return k->self->problem->report_number(k->r, "gradient_norm", k->self->v->norm(k->g));
 }
 
-static int32_t pull(const struct implicit *self, tier_edge *e, tier_record *r, tier_oracle *o,
-                    const tier_vector *cotangent, tier_vector *q, tier_vector *inputs) {
-  TIER_TRY(report_gradient(self, r, o, q));
-  TIER_TRY(solve_system(self, e, r, o, cotangent, q));
-  return self->problem->cross(o, q, -1.0, inputs);
+/* `b` and `x`, of the size of (w, s), are scratch. */
+static int32_t pull_via_step(struct work *k, const tier_vector *cotangent, tier_vector *b,
+                             tier_vector *x, tier_vector *inputs) {
+  copy_part(k, cotangent, 0, k->n, b, 0); /* and none on s */
+  TIER_TRY(solve_system(k, b, x));
+  split(k, x, k->w, k->s);
+  TIER_TRY(pull_step(k));
+  k->self->v->axpy(1.0, k->inputs, inputs);
+  return k->self->problem->cross(k->o, k->g, 1.0, inputs);
 }
 
-static int32_t push(const struct implicit *self, tier_edge *e, tier_record *r, tier_oracle *o,
-                    const tier_vector *tangent, tier_vector *b, tier_vector *out) {
-  TIER_TRY(self->problem->cross_forward(o, tangent, b));
-  self->v->scale(-1.0, b);
-  return solve_system(self, e, r, o, b, out);
+static int32_t pull(struct work *k, const tier_vector *cotangent, tier_vector *b, tier_vector *x,
+                    tier_vector *inputs) {
+  TIER_TRY(report_gradient(k));
+  if (k->self->via_step) {
+    return pull_via_step(k, cotangent, b, x, inputs);
+  }
+  TIER_TRY(solve_system(k, cotangent, x));
+  return k->self->problem->cross(k->o, x, -1.0, inputs);
 }
 
-static int32_t report_zero(const struct implicit *self, tier_record *r) {
-  const tier_linear_report report = {.struct_size = (uint32_t)sizeof report, .stop = "zero"};
-  return report_solve(self, r, &report);
+static int32_t push_via_step(struct work *k, const tier_vector *tangent, tier_vector *b,
+                             tier_vector *x, tier_vector *out) {
+  k->self->v->fill(k->w, 0.0);
+  k->self->v->fill(k->s, 0.0);
+  TIER_TRY(k->self->problem->cross_forward(k->o, tangent, k->g));
+  TIER_TRY(k->self->problem->step_jvp(k->e, k->r, 0, k->w, k->s, k->g, tangent, k->h, k->s_to));
+  copy_part(k, k->h, 0, k->n, b, 0);
+  copy_part(k, k->s_to, 0, k->m, b, k->n);
+  TIER_TRY(solve_system(k, b, x));
+  copy_part(k, x, 0, k->n, out, 0);
+  return TIER_OK;
+}
+
+static int32_t push(struct work *k, const tier_vector *tangent, tier_vector *b, tier_vector *x,
+                    tier_vector *out) {
+  if (k->self->via_step) {
+    return push_via_step(k, tangent, b, x, out);
+  }
+  TIER_TRY(k->self->problem->cross_forward(k->o, tangent, b));
+  k->self->v->scale(-1.0, b);
+  return solve_system(k, b, out);
+}
+
+/* A pullback of v to `out`, or (forward) a pushforward. */
+static int32_t differentiate(const struct implicit *self, tier_edge *e, tier_record *r, int forward,
+                             const tier_vector *v, tier_vector *out) {
+  struct work k;
+  tier_vector *b = NULL;
+  tier_vector *x = NULL;
+  int32_t status = open_work(&k, self, e, r, forward);
+  if (status == TIER_OK) {
+    b = self->v->create(k.face.size);
+    x = self->v->create(k.face.size);
+    status = b == NULL || x == NULL
+                 ? tier_failf(self->host, TIER_E_MEMORY, "no memory for 2 vectors of %lld numbers",
+                              (long long)k.face.size)
+             : forward ? push(&k, v, b, x, out)
+                       : pull(&k, v, b, x, out);
+  }
+  self->v->destroy(b);
+  self->v->destroy(x);
+  close_work(&k);
+  return status;
 }
 
 static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_record *r,
                         const tier_vector *cotangent, tier_vector *inputs) {
   const struct implicit *self = object;
-  tier_oracle *o = NULL;
   (void)state;
   if (self->v->max_abs(cotangent) == 0.0) {
-    return report_zero(self, r);
+    tier_linear_report report = no_report();
+    report.stop = "zero";
+    return report_solve(self, r, &report);
   }
-  tier_vector *q = self->v->create(self->problem->size(e));
-  int32_t status = q != NULL ? self->problem->at_solution(e, r, 0, self->batch, &o)
-                             : tier_failf(self->host, TIER_E_MEMORY, "no memory for a vector");
-  if (status == TIER_OK) {
-    status = pull(self, e, r, o, cotangent, q, inputs);
-    self->problem->release(o);
-  }
-  self->v->destroy(q);
-  return status;
+  return differentiate(self, e, r, 0, cotangent, inputs);
 }
 
 static int32_t pushforward(void *object, tier_edge *e, tier_state *state, tier_record *r,
                            const tier_vector *tangent, tier_vector *out) {
-  const struct implicit *self = object;
-  tier_oracle *o = NULL;
   (void)state;
-  tier_vector *b = self->v->create(self->problem->size(e));
-  int32_t status = b != NULL ? self->problem->at_solution(e, r, 0, self->batch, &o)
-                             : tier_failf(self->host, TIER_E_MEMORY, "no memory for a vector");
-  if (status == TIER_OK) {
-    status = push(self, e, r, o, tangent, b, out);
-    self->problem->release(o);
-  }
-  self->v->destroy(b);
-  return status;
+  return differentiate(object, e, r, 1, tangent, out);
+}
+
+static int32_t check(void *object, tier_edge *e) {
+  return check_step_map(object, e);
 }
 
 static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estimator,
                                            .solve = solve,
                                            .pullback = pullback,
-                                           .pushforward = pushforward};
+                                           .pushforward = pushforward,
+                                           .check = check};
+
+/* ---- making it ---- */
+
+static const char *id_of(const tier_instance *i) {
+  return i->api->component(i)->id;
+}
+
+static uint32_t flags_of(const tier_instance *i) {
+  return i->api->component(i)->flags;
+}
+
+/* What can be said of solver and preconditioner before there is a problem. */
+static int32_t check_solvers(const struct implicit *self) {
+  const tier_instance *all[2] = {self->solver, self->preconditioner};
+  for (int i = 0; i < 2 && self->via_step; i++) {
+    if (all[i] != NULL && (flags_of(all[i]) & TIER_SYMMETRIC) != 0) {
+      return tier_failf(self->host, TIER_E_REFUSED,
+                        "%s needs a symmetric matrix, and that of \"via\": \"step\", I minus the "
+                        "step's derivative, is not: use gmres, bicgstab, dense or neumann",
+                        id_of(all[i]));
+    }
+  }
+  if (self->preconditioner != NULL && (flags_of(self->solver) & TIER_NO_PRECONDITIONER) != 0) {
+    return tier_failf(self->host, TIER_E_INVALID,
+                      "%s has no use for a \"preconditioner\": leave it out, or use cg, minres, "
+                      "gmres or bicgstab",
+                      id_of(self->solver));
+  }
+  return TIER_OK;
+}
 
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
-  if (strcmp(tier_text(params, "via"), "step") == 0) {
-    return tier_failf(host, TIER_E_UNSUPPORTED,
-                      "\"via\": \"step\" is not supported yet; leave it out, or use unroll");
-  }
   struct implicit *self = calloc(1, sizeof *self);
   if (self == NULL) {
     return tier_failf(host, TIER_E_MEMORY, "no memory");
@@ -247,9 +541,11 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->preconditioner =
       tier_given(params, "preconditioner") ? params->api->instance(params, "preconditioner") : NULL;
-  if (self->v == NULL || self->problem == NULL) {
+  self->via_step = strcmp(tier_text(params, "via"), "step") == 0;
+  int32_t status = self->v == NULL || self->problem == NULL ? TIER_E_PLUGIN : check_solvers(self);
+  if (status < 0) {
     free(self);
-    return TIER_E_PLUGIN;
+    return status;
   }
   *object = self;
   return TIER_OK;

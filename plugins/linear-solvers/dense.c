@@ -1,6 +1,7 @@
 /* The exact solver for small systems: builds the matrix by products with unit vectors, then
  * factorizes it in f64. Cholesky where the system is said to be symmetric and positive, LU
  * otherwise. n + 1 products, of which the last gives the residual; n^2 numbers of memory. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,14 +36,15 @@ static const tier_slot slots[] = {
      .minimum = 1,
      .maximum = 1e6}};
 
-/* One solve. */
+/* One matrix. */
 struct work {
   const struct dense *d;
   const tier_linear_system *system;
   int64_t n;
   double *matrix;  /* (n, n): row j holds A e_j, so it is A^T stored by rows */
-  double *b;       /* (n), then the solution */
+  double *b;       /* (n): a right-hand side, then its solution */
   int64_t *pivots; /* (n) */
+  int cholesky;    /* how it is factorized */
   tier_vector *units[BLOCK], *columns[BLOCK];
 };
 
@@ -123,7 +125,29 @@ static int32_t build_matrix(struct work *w) {
   return TIER_OK;
 }
 
-static int32_t solve_by_cholesky(struct work *w) {
+/* The first pivot so small beside the largest one that only rounding has kept it from zero, counted
+ * from 1; 0 if there is none. `power`: the diagonal holds the pivots, or (2) their square roots. */
+static int32_t negligible_pivot(const struct work *w, double power) {
+  double most = 0.0;
+  for (int64_t i = 0; i < w->n; i++) {
+    most = fmax(most, pow(fabs(w->matrix[i * (w->n + 1)]), power));
+  }
+  for (int64_t i = 0; i < w->n; i++) {
+    if (pow(fabs(w->matrix[i * (w->n + 1)]), power) <= (double)w->n * DBL_EPSILON * most) {
+      return (int32_t)(i + 1);
+    }
+  }
+  return 0;
+}
+
+static int32_t refuse_singular(const struct work *w, int32_t pivot) {
+  return tier_failf(w->d->host, TIER_E_REFUSED,
+                    "the matrix is singular to working precision: pivot %d of %lld is zero or "
+                    "nearly so beside the largest; add \"damping\"",
+                    pivot, (long long)w->n);
+}
+
+static int32_t factor_by_cholesky(struct work *w) {
   int32_t pivot = w->d->algebra->cholesky(w->n, w->matrix);
   if (pivot > 0) {
     return tier_failf(w->d->host, TIER_E_REFUSED,
@@ -133,18 +157,35 @@ static int32_t solve_by_cholesky(struct work *w) {
                       pivot, (long long)w->n);
   }
   TIER_TRY(pivot);
-  return w->d->algebra->cholesky_solve(w->n, w->matrix, w->b);
+  pivot = negligible_pivot(w, 2.0);
+  return pivot > 0 ? refuse_singular(w, pivot) : TIER_OK;
 }
 
-static int32_t solve_by_lu(struct work *w) {
+static int32_t factor_by_lu(struct work *w) {
   int32_t pivot = w->d->algebra->lu(w->n, w->matrix, w->pivots);
-  if (pivot > 0) {
-    return tier_failf(w->d->host, TIER_E_REFUSED,
-                      "the matrix is singular: pivot %d of %lld is zero; add \"damping\"", pivot,
-                      (long long)w->n);
-  }
   TIER_TRY(pivot);
-  return w->d->algebra->lu_solve(w->n, w->matrix, w->pivots, 1, w->b); /* `matrix` is A^T */
+  pivot = pivot > 0 ? pivot : negligible_pivot(w, 1.0);
+  return pivot > 0 ? refuse_singular(w, pivot) : TIER_OK;
+}
+
+static int32_t factor(struct work *w) {
+  const uint32_t good = TIER_SYSTEM_SYMMETRIC | TIER_SYSTEM_POSITIVE;
+  char method = w->d->method;
+  if (method == 'a') {
+    method = (w->system->flags & good) == good ? 'c' : 'l';
+  }
+  w->cholesky = method == 'c';
+  return w->cholesky ? factor_by_cholesky(w) : factor_by_lu(w);
+}
+
+/* x <- the solution for b. */
+static int32_t substitute(struct work *w, const tier_vector *b, tier_vector *x) {
+  w->d->v->read(b, 0, w->n, w->b);
+  TIER_TRY(w->cholesky ? w->d->algebra->cholesky_solve(w->n, w->matrix, w->b)
+                       : w->d->algebra->lu_solve(w->n, w->matrix, w->pivots, 1, /* it is A^T */
+                                                 w->b));
+  w->d->v->write(x, 0, w->n, w->b);
+  return TIER_OK;
 }
 
 /* |b - A x| / |b|, by one product with A. */
@@ -158,26 +199,24 @@ static int32_t measure_residual(struct work *w, const tier_vector *b, const tier
   return TIER_OK;
 }
 
-static int32_t solve_by_factors(struct work *w, const tier_vector *b, tier_vector *x,
-                                tier_linear_report *report) {
-  const uint32_t good = TIER_SYSTEM_SYMMETRIC | TIER_SYSTEM_POSITIVE;
-  char method = w->d->method;
-  if (method == 'a') {
-    method = (w->system->flags & good) == good ? 'c' : 'l';
+/* Builds and factorizes; the caller closes it. */
+static int32_t work_make(struct work *w, const struct dense *d, const tier_linear_system *system) {
+  *w = (struct work){.d = d, .system = system, .n = system->size};
+  if (system->size > d->limit) {
+    return tier_failf(d->host, TIER_E_REFUSED,
+                      "dense would build a matrix of %lld x %lld numbers, above its \"limit\" of "
+                      "%lld: use cg, or raise the limit",
+                      (long long)system->size, (long long)system->size, (long long)d->limit);
   }
   TIER_TRY(work_open(w));
   TIER_TRY(build_matrix(w));
-  w->d->v->read(b, 0, w->n, w->b);
-  TIER_TRY(method == 'c' ? solve_by_cholesky(w) : solve_by_lu(w));
-  w->d->v->write(x, 0, w->n, w->b);
-  report->iterations = w->n;
-  report->stop = "exact";
-  return measure_residual(w, b, x, &report->residual);
+  return factor(w);
 }
 
 static int32_t solve(void *self, const tier_linear_system *system, tier_state *state,
                      const tier_vector *b, tier_vector *x, tier_linear_report *report) {
   const struct dense *d = self;
+  struct work w;
   (void)state;
   report->iterations = 0;
   report->residual = 0.0;
@@ -186,19 +225,54 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
     d->v->fill(x, 0.0);
     return TIER_OK;
   }
-  if (system->size > d->limit) {
-    return tier_failf(d->host, TIER_E_REFUSED,
-                      "dense would build a matrix of %lld x %lld numbers, above its \"limit\" of "
-                      "%lld: use cg, or raise the limit",
-                      (long long)system->size, (long long)system->size, (long long)d->limit);
+  int32_t status = work_make(&w, d, system);
+  if (status == TIER_OK) {
+    status = substitute(&w, b, x);
   }
-  struct work w = {.d = d, .system = system, .n = system->size};
-  int32_t status = solve_by_factors(&w, b, x, report);
+  if (status == TIER_OK) {
+    report->iterations = w.n;
+    report->stop = "exact";
+    status = measure_residual(&w, b, x, &report->residual);
+  }
   work_close(&w);
   return status;
 }
 
-static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
+/* ---- as a preconditioner ---- */
+
+static void discard(void *self, void *made) {
+  (void)self;
+  work_close(made);
+  free(made);
+}
+
+static int32_t prepare(void *self, const tier_linear_system *system, tier_state *state,
+                       void **made) {
+  const struct dense *d = self;
+  struct work *w = malloc(sizeof *w);
+  (void)state;
+  if (w == NULL) {
+    return tier_failf(d->host, TIER_E_MEMORY, "no memory");
+  }
+  int32_t status = work_make(w, d, system);
+  if (status < 0) {
+    discard(self, w);
+    return status;
+  }
+  *made = w;
+  return TIER_OK;
+}
+
+static int32_t precondition(void *self, void *made, const tier_vector *v, tier_vector *out) {
+  (void)self;
+  return substitute(made, v, out);
+}
+
+static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver,
+                                            .solve = solve,
+                                            .prepare = prepare,
+                                            .precondition = precondition,
+                                            .discard = discard};
 
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct dense *d = calloc(1, sizeof *d);
@@ -225,6 +299,7 @@ static const void *get(void *object, const char *interface_id) {
 
 static const tier_component components[] = {
     {.struct_size = (uint32_t)sizeof(tier_component),
+     .flags = TIER_NO_PRECONDITIONER,
      .kind = "linear-solver",
      .id = "dense",
      .summary = "builds the matrix and factorizes it: exact, for small systems",

@@ -63,6 +63,7 @@ static const void *get(void *object, const char *interface_id) {
 
 static const tier_component components[] = {
     {.struct_size = (uint32_t)sizeof(tier_component),
+     .flags = TIER_NO_PRECONDITIONER,
      .kind = "linear-solver",
      .id = "identity",
      .summary = "takes the matrix for a multiple of the identity (T1-T2): no products",

@@ -4,11 +4,15 @@
  *
  * exactly `terms` terms. It tends to the solution of A x = b as the terms grow if all eigenvalues
  * of A lie in (0, 2 / lr). Since b - A x = (I - lr A)^terms b, one product more than the sum needs,
- * as many as there are terms, gives the residual: so a diverging series shows in the report. */
+ * as many as there are terms, gives the residual: so a diverging series shows in the report. So
+ * does the contraction, |p_terms| / |p_{terms - 1}| with p_j = (I - lr A)^j b: it tends to the
+ * largest |1 - lr eigenvalue| that b has a part in, and above 1 the series diverges (for a
+ * symmetric A; for others it may yet turn). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tier/linear_solver.h>
+#include <tier/log.h>
 #include <tier/params.h>
 
 #include "../host_interface.h"
@@ -16,6 +20,8 @@
 struct neumann {
   const tier_host *host;
   const tier_vector_1 *v;
+  const tier_log_1 *log;
+  int32_t warned;
   int64_t terms;
   double lr; /* 0: the system's */
 };
@@ -54,21 +60,61 @@ static int32_t find_step(const struct neumann *n, const tier_linear_system *syst
   return TIER_OK;
 }
 
-/* x <- the sum; p, which starts as b, <- (I - lr A)^terms b. */
+/* x <- the sum; p, which starts as b, <- (I - lr A)^terms b. `before` <- the norm of the last p but
+ * one. */
 static int32_t add_terms(const struct neumann *n, const tier_linear_system *system, double lr,
-                         tier_vector *p, tier_vector *ap, tier_vector *x) {
+                         tier_vector *p, tier_vector *ap, tier_vector *x, double *before) {
   n->v->fill(x, 0.0);
   for (int64_t j = 0; j < n->terms; j++) {
     n->v->axpy(lr, p, x);
     TIER_TRY(system->apply(system->context, p, ap));
+    *before = j + 1 == n->terms ? n->v->norm(p) : 0.0;
     n->v->axpy(-lr, ap, p);
   }
   return TIER_OK;
 }
 
-static int32_t sum(const struct neumann *n, const tier_linear_system *system, const tier_vector *b,
+/* Says once that the terms grow. The growth is 1 - lr e for an eigenvalue e < 0, or lr e - 1. */
+static void warn(struct neumann *n, double lr, double contraction) {
+  char text[512];
+  if (n->warned) {
+    return;
+  }
+  n->warned = 1;
+  (void)snprintf(text, sizeof text,
+                 "neumann: the series diverges: its last term is %.4g times the one before, so the "
+                 "step size %.4g is above 2 / the largest curvature (about %.4g; then \"lr\" must "
+                 "be below %.4g), or there is negative curvature (about %.4g; then use damping) "
+                 "(said once)",
+                 contraction, lr, (1.0 + contraction) / lr, 2.0 * lr / (1.0 + contraction),
+                 (1.0 - contraction) / lr);
+  n->log->message(TIER_LOG_WARNING, text);
+}
+
+/* From the norms of b and of the last two p: residual, contraction, and what they mean. */
+static int32_t judge(struct neumann *n, int symmetric, double lr, double b_norm, double before,
+                     double last, tier_linear_report *report) {
+  double contraction = before > 0.0 ? last / before : 0.0;
+  report->residual = last / b_norm;
+  if (!isfinite(report->residual) || !isfinite(contraction)) {
+    return tier_failf(n->host, TIER_E_NONFINITE,
+                      "the Neumann series diverges: the step size %g is above 2 / the largest "
+                      "eigenvalue; give a smaller \"lr\"",
+                      lr);
+  }
+  tier_report_contraction(report, contraction);
+  int grows = symmetric && contraction > 1.0; /* else it may be passing */
+  report->stop = report->residual > 1.0 || grows ? "terms, diverging" : "terms";
+  if (grows) {
+    warn(n, lr, contraction);
+  }
+  return TIER_OK;
+}
+
+static int32_t sum(struct neumann *n, const tier_linear_system *system, const tier_vector *b,
                    tier_vector *x, tier_linear_report *report) {
   double lr = 0.0;
+  double before = 0.0;
   TIER_TRY(find_step(n, system, &lr));
   tier_vector *p = n->v->create(system->size);
   tier_vector *ap = n->v->create(system->size);
@@ -77,16 +123,11 @@ static int32_t sum(const struct neumann *n, const tier_linear_system *system, co
                        : tier_failf(n->host, TIER_E_MEMORY, "no memory for 2 vectors");
   if (status == TIER_OK) {
     n->v->copy(b, p);
-    status = add_terms(n, system, lr, p, ap, x);
+    status = add_terms(n, system, lr, p, ap, x, &before);
   }
   if (status == TIER_OK) {
-    report->residual = n->v->norm(p) / n->v->norm(b);
-    if (!isfinite(report->residual)) {
-      status = tier_failf(n->host, TIER_E_NONFINITE,
-                          "the Neumann series diverges: the step size %g is above 2 / the largest "
-                          "eigenvalue; give a smaller \"lr\"",
-                          lr);
-    }
+    status = judge(n, (system->flags & TIER_SYSTEM_SYMMETRIC) != 0, lr, n->v->norm(b), before,
+                   n->v->norm(p), report);
   }
   n->v->destroy(p);
   n->v->destroy(ap);
@@ -95,7 +136,7 @@ static int32_t sum(const struct neumann *n, const tier_linear_system *system, co
 
 static int32_t solve(void *self, const tier_linear_system *system, tier_state *state,
                      const tier_vector *b, tier_vector *x, tier_linear_report *report) {
-  const struct neumann *n = self;
+  struct neumann *n = self;
   (void)state;
   report->iterations = 0;
   report->residual = 0.0;
@@ -105,9 +146,7 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
     return TIER_OK;
   }
   report->iterations = n->terms;
-  TIER_TRY(sum(n, system, b, x, report));
-  report->stop = report->residual > 1.0 ? "terms, diverging" : "terms";
-  return TIER_OK;
+  return sum(n, system, b, x, report);
 }
 
 static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
@@ -119,9 +158,10 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
   }
   n->host = host;
   n->v = host_interface(host, "tier.vector/1");
+  n->log = host_interface(host, "tier.log/1");
   n->terms = tier_integer(params, "terms");
   n->lr = tier_given(params, "lr") ? tier_number(params, "lr") : 0.0;
-  if (n->v == NULL) {
+  if (n->v == NULL || n->log == NULL) {
     free(n);
     return TIER_E_PLUGIN;
   }
@@ -136,7 +176,7 @@ static const void *get(void *object, const char *interface_id) {
 
 static const tier_component components[] = {
     {.struct_size = (uint32_t)sizeof(tier_component),
-     .flags = TIER_NEEDS_STEP, /* or "lr" */
+     .flags = TIER_NEEDS_STEP /* or "lr" */ | TIER_NO_PRECONDITIONER,
      .kind = "linear-solver",
      .id = "neumann",
      .summary = "the first terms of the Neumann series lr sum (I - lr A)^j b",

@@ -127,6 +127,21 @@ static int32_t extend(tier_edge *e, tier_record *r, const tier_instance *step, i
   return TIER_OK;
 }
 
+static int32_t fixed_point(const tier_edge *e, const tier_instance *step) {
+  return step != NULL || !e->q.procedural;
+}
+
+static int32_t pin(tier_edge *e, tier_record *r, const tier_instance *step) {
+  struct quadratic_problem *q = of(e);
+  double w[MOST];
+  double s[MOST] = {0};
+  V->read(r->solution, 0, q->n, w);
+  r->tape_length = 0;
+  put(q, r, w, s);
+  r->tape_lr = step != NULL ? q->extension_lr : q->lr;
+  return TIER_OK;
+}
+
 static const tier_vector *solution(const tier_record *r) {
   return r->solution;
 }
@@ -158,7 +173,7 @@ static int32_t oracle_at(struct quadratic_problem *q, const double *w, tier_orac
 static int32_t at_solution(tier_edge *e, tier_record *r, int64_t draw, int64_t batch,
                            tier_oracle **o) {
   double w[MOST];
-  (void)draw;
+  of(e)->last_draw = draw;
   of(e)->last_batch = batch;
   V->read(r->solution, 0, of(e)->n, w);
   return oracle_at(of(e), w, o);
@@ -366,4 +381,6 @@ const tier_problem_1 quadratic_interface = {
     .point = point,
     .keep = keep,
     .tape_bytes = tape_bytes,
+    .fixed_point = fixed_point,
+    .pin = pin,
 };

@@ -29,7 +29,7 @@ struct quadratic_problem {
 
   /* Counts of calls. */
   int runs, gradients, hvps, crosses, input_gradients, vjps, jvps, oracles_open;
-  int64_t last_batch;
+  int64_t last_batch, last_draw; /* of at_solution */
   tier_tape kept; /* what was asked for last; the tape stores every step all the same */
 };
 

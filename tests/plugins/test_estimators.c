@@ -197,14 +197,215 @@ static void implicit_preconditions(void **state) {
   free_instance(solver);
 }
 
-static void implicit_refuses_via_step(void **state) {
-  (void)state;
-  struct instance *solver = make_plain(POSITION_ESTIMATOR, "cg", N);
+static struct instance *via_step(struct instance *solver, struct instance *step, double damping) {
   struct params *p = estimator_params("implicit");
-  struct instance *i = NULL;
   params_set_instance(p, "solver", solver);
   set_text(p, "via", "step");
-  assert_fails(instance_new(p, &i), TIER_E_UNSUPPORTED, "not supported yet");
+  set_number(p, "damping", damping);
+  if (step != NULL) {
+    params_set_instance(p, "step", step);
+  }
+  return make(p, N);
+}
+
+/* Through the fixed point of gradient descent and of momentum, each solver that can, both ways. */
+static void implicit_via_step_equals_the_closed_form(void **state) {
+  (void)state;
+  const char *solvers[4] = {"dense", "gmres", "bicgstab", "neumann"};
+  for (int k = 0; k < 8; k++) {
+    tier_record r = {0};
+    double inputs[P];
+    reset();
+    q.steps = 3000;
+    q.beta = k < 4 ? 0.0 : 0.6;
+    struct params *arguments_of_solver = estimator_params(solvers[k % 4]);
+    if (k % 4 == 3) {
+      set_number(arguments_of_solver, "terms", 2000);
+    }
+    struct instance *solver = make(arguments_of_solver, 2 * N);
+    struct instance *i = via_step(solver, NULL, 0.0);
+    assert_ok(estimate(i, &r, inputs));
+    check_close(inputs, expected, P, 1e-9);
+    assert_int_equal(q.crosses, 1);
+    assert_int_equal(q.vjps, q.hvps + 1);
+    assert_true(record_number(&r, "residual") < 1e-9);
+    const tier_estimator_1 *api = instance_get(i, "tier.estimator/1");
+    double tangent_values[P] = {1.0, -2.0, 0.5, 0.0, 3.0};
+    tier_vector *tangent = vector_of(tangent_values, P);
+    tier_vector *out = vector_new(N);
+    tier_vector *cotangent = vector_of(u, N);
+    assert_ok(api->pushforward(i->object, quadratic_edge(&q), NULL, &r, tangent, out));
+    double both = 0.0;
+    for (int j = 0; j < P; j++) {
+      both += expected[j] * tangent_values[j];
+    }
+    assert_near(V->dot(out, cotangent), both, 1e-8 * fabs(both));
+    vector_free(tangent);
+    vector_free(out);
+    vector_free(cotangent);
+    record_clear(&r);
+    free_instance(i);
+    free_instance(solver);
+  }
+}
+
+/* neumann sums the first powers of J^T themselves: what unrolling as many steps does at a fixed
+ * point, with momentum, too. */
+static void neumann_via_step_equals_truncated_unroll(void **state) {
+  (void)state;
+  for (int k = 0; k < 40; k++) {
+    tier_record r = {0};
+    double summed[P];
+    double unrolled[P];
+    int terms = k % 20 + 1;
+    reset();
+    q.beta = k < 20 ? 0.0 : 0.7;
+    q.steps = 3000;
+    struct params *p = estimator_params("unroll");
+    set_number(p, "truncate", terms);
+    struct instance *i = make(p, N);
+    assert_ok(estimate(i, &r, unrolled));
+    record_clear(&r);
+    free_instance(i);
+    p = estimator_params("neumann");
+    set_number(p, "terms", terms);
+    struct instance *solver = make(p, 2 * N);
+    i = via_step(solver, NULL, 0.0);
+    assert_ok(estimate(i, &r, summed));
+    check_close(summed, unrolled, P, 1e-12);
+    assert_int_equal(q.hvps, terms);
+    record_clear(&r);
+    free_instance(i);
+    free_instance(solver);
+  }
+}
+
+/* With gradient descent I - J = lr A, so damping d there is damping d / lr of A. */
+static void implicit_via_step_is_damped_in_the_step(void **state) {
+  (void)state;
+  tier_record r = {0};
+  double inputs[P];
+  double wanted[P];
+  double damped[N * N];
+  double x[N];
+  reset();
+  q.procedural = 1;
+  q.extension_lr = 0.08;
+  for (int64_t j = 0; j < N * N; j++) {
+    damped[j] = q.a[j] + (j % (N + 1) == 0 ? 0.02 / 0.08 : 0.0);
+  }
+  solve_exactly(N, damped, u, x);
+  multiply(N, P, q.b, 1, x, wanted);
+  struct params *p = arguments(POSITION_OPTIMIZER, "sgd");
+  set_number(p, "lr", 0.08);
+  struct instance *step = make(p, N);
+  struct instance *solver = make_plain(POSITION_ESTIMATOR, "gmres", 2 * N);
+  struct instance *i = via_step(solver, step, 0.02);
+  assert_ok(estimate(i, &r, inputs));
+  check_close(inputs, wanted, P, 1e-10);
+  record_clear(&r);
+  free_instance(i);
+  i = via_step(solver, NULL, 0.0); /* the level's own optimizer is none */
+  const tier_estimator_1 *api = instance_get(i, "tier.estimator/1");
+  assert_fails(api->check(i->object, quadratic_edge(&q)), TIER_E_REFUSED, "no such fixed point");
+  assert_fails(estimate(i, &r, inputs), TIER_E_REFUSED, "no such fixed point");
+  record_clear(&r);
+  free_instance(i);
+  free_instance(step);
+  free_instance(solver);
+}
+
+static void implicit_refuses_what_cannot_work(void **state) {
+  (void)state;
+  const char *symmetric[3] = {"cg", "minres", "nystrom"};
+  const char *alone[5] = {"dense", "neumann", "lissa", "nystrom", "identity"};
+  struct instance *i = NULL;
+  for (int k = 0; k < 3; k++) {
+    struct instance *solver = make_plain(POSITION_ESTIMATOR, symmetric[k], N);
+    struct instance *dense = make_plain(POSITION_ESTIMATOR, "dense", N);
+    struct params *p = estimator_params("implicit");
+    params_set_instance(p, "solver", solver);
+    set_text(p, "via", "step");
+    assert_fails(instance_new(p, &i), TIER_E_REFUSED, "needs a symmetric matrix");
+    struct instance *gmres = make_plain(POSITION_ESTIMATOR, "gmres", N);
+    p = estimator_params("implicit");
+    params_set_instance(p, "solver", gmres);
+    params_set_instance(p, "preconditioner", solver);
+    set_text(p, "via", "step");
+    assert_fails(instance_new(p, &i), TIER_E_REFUSED, "needs a symmetric matrix");
+    free_instance(gmres);
+    free_instance(dense);
+    free_instance(solver);
+  }
+  for (int k = 0; k < 5; k++) {
+    struct instance *solver = make_plain(POSITION_ESTIMATOR, alone[k], N);
+    struct instance *other = make_plain(POSITION_ESTIMATOR, "identity", N);
+    struct params *p = estimator_params("implicit");
+    params_set_instance(p, "solver", solver);
+    params_set_instance(p, "preconditioner", other);
+    assert_fails(instance_new(p, &i), TIER_E_INVALID, "no use for a \"preconditioner\"");
+    free_instance(solver);
+    free_instance(other);
+  }
+}
+
+/* Every exact solver, and cg and the others with every preconditioner that is a fixed matrix. */
+static void implicit_takes_any_solver_and_preconditioner(void **state) {
+  (void)state;
+  const char *solvers[4] = {"cg", "minres", "gmres", "bicgstab"};
+  const char *preconditioners[5] = {NULL, "dense", "nystrom", "identity", "neumann"};
+  for (int k = 0; k < 20; k++) {
+    tier_record r = {0};
+    double inputs[P];
+    const char *id = preconditioners[k / 4];
+    reset();
+    struct instance *solver = make_plain(POSITION_ESTIMATOR, solvers[k % 4], N);
+    struct instance *other = id != NULL ? make_plain(POSITION_ESTIMATOR, id, N) : NULL;
+    struct params *p = estimator_params("implicit");
+    params_set_instance(p, "solver", solver);
+    if (other != NULL) {
+      params_set_instance(p, "preconditioner", other);
+    }
+    q.procedural = k / 4 != 4; /* neumann takes the level's step size */
+    q.steps = 3000;
+    struct instance *i = make(p, N);
+    assert_ok(estimate(i, &r, inputs));
+    check_close(inputs, expected, P, 1e-10);
+    if (k / 4 == 1) { /* n products for the factor, once */
+      assert_true(record_number(&r, "iterations") <= 2.0);
+      assert_true(q.hvps <= N + 5);
+    }
+    record_clear(&r);
+    free_instance(i);
+    free_instance(other);
+    free_instance(solver);
+  }
+}
+
+/* lissa asks for a draw a term; on a quadratic all draws are alike, so it is a Neumann series. */
+static void lissa_draws_rows(void **state) {
+  (void)state;
+  tier_record r = {0};
+  double inputs[P];
+  reset();
+  q.procedural = 1;
+  struct params *p = estimator_params("lissa");
+  set_number(p, "scale", 8.0);
+  set_number(p, "depth", 400);
+  set_number(p, "repeats", 2);
+  struct instance *solver = make(p, N);
+  struct params *outer = estimator_params("implicit");
+  params_set_instance(outer, "solver", solver);
+  set_number(outer, "batch", 1);
+  struct instance *i = make(outer, N);
+  assert_ok(estimate(i, &r, inputs));
+  check_close(inputs, expected, P, 1e-9);
+  assert_int_equal(q.hvps, 800);
+  assert_int_equal(q.last_draw, 800);
+  assert_int_equal(q.last_batch, 1);
+  assert_string_equal(r.stop, "depth");
+  record_clear(&r);
+  free_instance(i);
   free_instance(solver);
 }
 
@@ -574,7 +775,12 @@ int main(void) {
       cmocka_unit_test(implicit_damping_is_added_to_the_hessian),
       cmocka_unit_test(implicit_finds_neumanns_step),
       cmocka_unit_test(implicit_preconditions),
-      cmocka_unit_test(implicit_refuses_via_step),
+      cmocka_unit_test(implicit_via_step_equals_the_closed_form),
+      cmocka_unit_test(neumann_via_step_equals_truncated_unroll),
+      cmocka_unit_test(implicit_via_step_is_damped_in_the_step),
+      cmocka_unit_test(implicit_refuses_what_cannot_work),
+      cmocka_unit_test(implicit_takes_any_solver_and_preconditioner),
+      cmocka_unit_test(lissa_draws_rows),
       cmocka_unit_test(unroll_to_convergence_equals_the_closed_form),
       cmocka_unit_test(truncated_unroll_equals_neumann),
       cmocka_unit_test(unroll_steps_on_from_a_procedural_solution),
