@@ -139,13 +139,19 @@ static int32_t choose(struct instruction *i, int32_t dtype, struct cpu_plan *pla
   }
 }
 
-static int32_t prepare(struct instruction *i, int32_t dtype) {
+int32_t cpu_prepare(struct instruction *i, int32_t dtype, int alone, int wide) {
   struct cpu_plan *plan = memory_alloc(1, sizeof *plan);
+  plan->alone = alone;
+  plan->wide = wide;
   i->plan = plan;
   return choose(i, dtype, plan);
 }
 
-static void release(struct instruction *i) {
+static int32_t prepare(struct instruction *i, int32_t dtype) {
+  return cpu_prepare(i, dtype, 0, 0);
+}
+
+void cpu_release(struct instruction *i) {
   struct cpu_plan *plan = i->plan;
   if (plan != NULL) {
     large_free(plan->partial);
@@ -164,5 +170,10 @@ static int32_t run(const struct instruction *i, int32_t dtype, char *const *base
   return plan->run(&c, threads);
 }
 
-const struct backend cpu_backend = {
-    .name = "cpu", .prepare = prepare, .release = release, .run = run};
+const struct backend cpu_backend = {.name = "cpu",
+                                    .prepare = prepare,
+                                    .release = cpu_release,
+                                    .run = run,
+                                    .prepare_region = cpu_prepare_region,
+                                    .release_region = cpu_release_region,
+                                    .run_region = cpu_run_region};

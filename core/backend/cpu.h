@@ -47,6 +47,7 @@ int64_t cpu_grain(int64_t cost);
 
 /* What prepare() leaves in instruction.plan. */
 struct cpu_plan {
+  int alone; /* run with threads NULL, and by several threads at once: nothing is written here */
   int32_t (*run)(const struct call *c, struct threads *threads);
   struct loop loop;          /* elementwise, copy */
   elementwise_kernel kernel; /* elementwise */
@@ -54,6 +55,7 @@ struct cpu_plan {
   struct loop kept;    /* the axes that stay: operands output and input */
   struct loop reduced; /* those that go away: operand input (and the input again) */
   int columns;         /* the axis nearest in memory stays */
+  int wide;            /* the output is f64, and `accumulate` is heeded */
   double *partial;     /* sums of blocks; or scratch of argsort */
   int64_t block;
   /* matmul */
@@ -62,6 +64,17 @@ struct cpu_plan {
   int split_columns;
   int64_t grain; /* rows or columns of the output a chunk */
 };
+
+/* Chooses how to run it; with `alone`, inside a region. A sum that reduces its rows is wide. */
+int32_t cpu_prepare(struct instruction *i, int32_t dtype, int alone, int wide);
+void cpu_release(struct instruction *i);
+/* Of a gather or scatter_add. */
+int32_t cpu_check_indices(const struct call *c);
+
+int32_t cpu_prepare_region(struct region *r, int32_t dtype);
+void cpu_release_region(struct region *r);
+int32_t cpu_run_region(const struct region *r, int32_t dtype, char *const *bases,
+                       struct threads *threads, struct profile_program *profile);
 
 int32_t cpu_prepare_elementwise(struct instruction *i, int32_t dtype, struct cpu_plan *plan);
 int32_t cpu_prepare_copy(struct instruction *i, int32_t dtype, struct cpu_plan *plan);

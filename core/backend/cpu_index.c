@@ -48,11 +48,12 @@ static struct indexing indexing_of(const struct call *c) {
   return s;
 }
 
-static int32_t check_indices(const struct call *c, const struct indexing *s) {
+int32_t cpu_check_indices(const struct call *c) {
+  struct indexing s = indexing_of(c);
   const int32_t *index = call_in(c, 1);
-  for (int64_t row = 0; row < s->batch * s->k; row++) {
-    if (index[row] < 0 || index[row] >= s->n) {
-      return instruction_bad_index(c->code, row, index[row], s->n);
+  for (int64_t row = 0; row < s.batch * s.k; row++) {
+    if (index[row] < 0 || index[row] >= s.n) {
+      return instruction_bad_index(c->code, row, index[row], s.n);
     }
   }
   return TIER_OK;
@@ -81,7 +82,10 @@ static void scatter_batches(const struct call *c, int64_t begin, int64_t end) {
 
 static int32_t run_index(const struct call *c, struct threads *threads) {
   struct indexing s = indexing_of(c);
-  TIER_TRY(check_indices(c, &s));
+  const struct cpu_plan *plan = c->code->plan;
+  if (!plan->alone) { /* a region has checked them */
+    TIER_TRY(cpu_check_indices(c));
+  }
   if (c->code->op == TIER_OP_GATHER) {
     cpu_run_chunks(threads, c, s.batch * s.k, cpu_grain(s.inner), gather_rows);
   } else {

@@ -37,16 +37,29 @@ static double sum_from(const struct call *c, int64_t offset) {
   return total;
 }
 
+/* Output elements `at` .. at + n. */
+static void put(const struct call *c, int64_t at, int64_t n, const double *sums) {
+  const struct cpu_plan *plan = c->code->plan;
+  char *out = call_out(c);
+  if (!plan->wide) {
+    c->kernels->round(n, out + at * (int64_t)dtype_size(c->dtype), sums);
+    return;
+  }
+  double *to = (double *)(void *)out + at;
+  for (int64_t i = 0; i < n; i++) {
+    to[i] = c->code->accumulate ? to[i] + sums[i] : sums[i];
+  }
+}
+
 /* Output elements begin .. end. */
 static void sum_elements(const struct call *c, int64_t begin, int64_t end) {
   const struct cpu_plan *plan = c->code->plan;
   const struct loop *k = &plan->kept;
   int64_t n = k->dims[k->rank - 1];
-  char *out = call_out(c);
   for (int64_t e = begin; e < end; e++) {
     int64_t offset = loop_row(k, 1, e / n) + e % n * k->strides[1][k->rank - 1];
     double total = plan->reduced.size > 0 ? sum_from(c, offset) : 0.0;
-    c->kernels->round(1, out + e * (int64_t)dtype_size(c->dtype), &total);
+    put(c, e, 1, &total);
   }
 }
 
@@ -68,9 +81,7 @@ static void sum_columns(const struct call *c, int64_t begin, int64_t end) {
       int64_t at = loop_row(r, 0, e / inner) + e % inner * r->strides[0][r->rank - 1];
       c->kernels->accumulate(n, sums, element_at(c, offset + at));
     }
-    char *out = call_out(c);
-    c->kernels->round(n, out + (u / blocks * columns + first) * (int64_t)dtype_size(c->dtype),
-                      sums);
+    put(c, u / blocks * columns + first, n, sums);
   }
 }
 
@@ -134,7 +145,7 @@ int32_t cpu_prepare_sum(struct instruction *i, int32_t dtype, struct cpu_plan *p
   int dense = r->strides[0][r->rank - 1] == 1 && r->dims[r->rank - 1] > 1;
   plan->columns = !dense && k->strides[1][k->rank - 1] == 1 && k->dims[k->rank - 1] > 1;
   plan->run = run_sum;
-  if (k->size == 1 && r->rank == 1 && dense && r->size >= 2 * SUM_BLOCK) {
+  if (!plan->alone && k->size == 1 && r->rank == 1 && dense && r->size >= 2 * SUM_BLOCK) {
     void *partial = NULL;
     size_t blocks = (size_t)((r->size + SUM_BLOCK - 1) / SUM_BLOCK);
     TIER_TRY(large_alloc(blocks * sizeof(double), "the parts of a sum", &partial));

@@ -36,6 +36,49 @@ struct instruction {
   void *plan;          /* the backend's own, from `prepare` until `release` */
 };
 
+/* ---- regions: instructions that run together, block of rows by block of rows ----
+ *
+ * A region has `units` rows. Each of its instructions computes rows from the same rows and from
+ * what is the same for all rows, or reduces: it adds up over the rows. The rows are cut into
+ * chunks, which any thread may run, and each chunk into blocks, which run one after the other: each
+ * instruction in turn, for the rows of the block. What a reduction found in each chunk is added up
+ * at the end, in the order of the chunks. All sizes depend on shapes only. */
+
+#define ROW_ARRAY 0   /* the operand lies in the array that its view names */
+#define ROW_SCRATCH 1 /* in a thread's scratch, with the rows of one block */
+#define ROW_PARTIAL 2 /* in the partial results of a chunk: a reduction's output */
+
+struct row_operand {
+  int rows;       /* axis 0 runs over the rows: is `per_unit` times as long as there are rows */
+  int place;      /* ROW_ */
+  int64_t stride; /* elements from one row to the next; 0: the same for all rows */
+  size_t offset;  /* SCRATCH, PARTIAL: where it begins, in bytes */
+};
+
+struct region_step {
+  struct instruction code; /* for all rows */
+  int64_t per_unit;
+  int reduces;
+  struct row_operand out;
+  struct row_operand *inputs;
+};
+
+struct region {
+  struct region_step *steps;
+  uint32_t count;
+  uint32_t first;  /* the number of the first step in the program, for its profile */
+  int64_t units;   /* rows */
+  int64_t chunk;   /* rows in a chunk; the last one may have fewer */
+  int64_t block;   /* rows in a block; the last one of a chunk may have fewer */
+  uint32_t memory; /* the buffer of the scratch of `slots` threads, then all partial results */
+  size_t scratch;  /* bytes of a thread's scratch */
+  size_t partial;  /* bytes of a chunk's partial results */
+  int64_t slots;
+  void *plan; /* the backend's own */
+};
+
+struct profile_program;
+
 struct backend {
   const char *name;
   /* Once, when the program is compiled: chooses how to run it. NULL: nothing to do. */
@@ -44,6 +87,12 @@ struct backend {
   /* bases[b] is where buffer b begins. Allocates nothing. */
   int32_t (*run)(const struct instruction *i, int32_t dtype, char *const *bases,
                  struct threads *threads);
+  /* Likewise for regions; all NULL: the backend runs their steps one by one. With a profile, the
+   * time of each step is added to it. */
+  int32_t (*prepare_region)(struct region *r, int32_t dtype);
+  void (*release_region)(struct region *r);
+  int32_t (*run_region)(const struct region *r, int32_t dtype, char *const *bases,
+                        struct threads *threads, struct profile_program *profile);
 };
 
 extern const struct backend reference_backend;

@@ -63,7 +63,7 @@ static const char *where(const struct graph *g, const struct value *v, struct ar
 static void add_step(struct lowering *w, const struct value *v, int stage, uint32_t op,
                      const struct view *out, const struct view *inputs, uint32_t count) {
   struct arena *arena = w->out->arena;
-  struct step s = {.stage = stage, .origin = v->origin};
+  struct step s = {.stage = stage, .origin = v->origin, .region = NO_REGION};
   s.code = (struct instruction){.op = op, .input_count = count, .out = *out};
   s.code.inputs = arena_copy(arena, inputs, count * sizeof *inputs);
   if (op != OP_COPY) {
@@ -360,6 +360,7 @@ int32_t lowered_new(const struct draft *d, int plain, int32_t dtype, struct lowe
 void lowered_free(struct lowered *l) {
   free(l->steps);
   free(l->buffers);
+  free(l->regions);
   arena_free(l->arena);
   *l = (struct lowered){0};
 }

@@ -28,14 +28,18 @@ struct buffer {
   uint32_t real_count;
   /* Set by plan_memory(): */
   int kept;             /* read in a later stage than it is written */
+  int scratch;          /* rows of it live in a region's scratch only: no place in the arena */
   int64_t first, last;  /* steps that touch it */
   size_t offset, bytes; /* in the arena */
 };
+
+#define NO_REGION UINT32_MAX
 
 struct step {
   struct instruction code;
   int stage;
   uint32_t origin;
+  uint32_t region; /* that it is run as a part of; or NO_REGION */
 };
 
 struct lowered {
@@ -44,6 +48,8 @@ struct lowered {
   uint32_t stage_end[STAGE_COUNT]; /* the steps of stage s end here */
   struct buffer *buffers;
   uint32_t buffer_count, buffer_capacity;
+  struct region *regions; /* each of steps regions[i].first .. first + count - 1 */
+  uint32_t region_count, region_capacity;
   int32_t dtype;
   struct arena *arena; /* of the steps' inputs, attributes and texts */
 };
@@ -59,7 +65,13 @@ uint32_t buffer_root(const struct lowered *l, uint32_t b, int64_t *start);
  * free(*order). */
 uint32_t schedule_values(const struct draft *d, tier_value **order);
 
+/* Makes all views name the roots of their buffers. */
+void resolve_views(struct lowered *l);
 /* Places all buffers in one arena of *bytes; lets elementwise steps work in place. */
 void plan_memory(struct lowered *l, size_t *bytes);
+/* Places those of `all` (whose first, last and bytes are set) that are alive at the same time one
+ * behind the other, the others over each other, from offset 0; returns how many bytes that takes.
+ * Changes the order of `all`. */
+size_t place_together(struct buffer **all, size_t count);
 
 #endif

@@ -15,9 +15,9 @@ static struct buffer *root_of(struct lowered *l, const struct view *v) {
   return &l->buffers[buffer_root(l, v->buffer, &start)];
 }
 
-static void touch(struct buffer *b, int64_t at) {
-  b->first = b->first < 0 ? at : b->first;
-  b->last = at;
+static void touch(struct buffer *b, int64_t first, int64_t last) {
+  b->first = b->first < 0 ? first : b->first;
+  b->last = last;
 }
 
 /* Sets first, last and kept of all roots. */
@@ -28,12 +28,20 @@ static void find_lifetimes(struct lowered *l) {
   }
   for (uint32_t i = 0; i < l->step_count; i++) {
     const struct instruction *code = &l->steps[i].code;
+    /* The steps of a region all run at once. */
+    const struct region *r =
+        l->steps[i].region != NO_REGION ? &l->regions[l->steps[i].region] : NULL;
+    int64_t first = r != NULL ? r->first : i;
+    int64_t last = r != NULL ? r->first + r->count - 1 : i;
     for (uint32_t j = 0; j < code->input_count; j++) {
       struct buffer *b = root_of(l, &code->inputs[j]);
-      touch(b, i);
+      touch(b, first, last);
       b->kept |= l->steps[i].stage > b->stage;
     }
-    touch(root_of(l, &code->out), i);
+    touch(root_of(l, &code->out), first, last);
+    if (r != NULL) {
+      touch(&l->buffers[r->memory], first, last);
+    }
   }
 }
 
@@ -71,7 +79,8 @@ static void work_in_place(struct lowered *l, uint32_t at) {
   const struct operation *operation = operation_get(code->op);
   struct buffer *out = &l->buffers[code->out.buffer];
   if (operation == NULL || (operation->flags & OPERATION_ELEMENTWISE) == 0 ||
-      out->parent != NO_BUFFER || out->kind != BUFFER_OWN || out->kept) {
+      out->kind != BUFFER_OWN || out->kept || code->out.offset != 0 ||
+      out->size != view_size(&code->out)) {
     return;
   }
   for (uint32_t j = 0; j < code->input_count; j++) {
@@ -120,8 +129,8 @@ static void place(struct buffer *b, struct buffer **placed, size_t count) {
   placed[i] = b;
 }
 
-/* Places the temporaries, largest first, from offset 0; returns their bytes. */
-static size_t place_temporaries(struct buffer **all, size_t count) {
+/* Largest first. */
+size_t place_together(struct buffer **all, size_t count) {
   struct buffer **placed = memory_alloc(count, sizeof(struct buffer *));
   size_t bytes = 0;
   qsort(all, count, sizeof(struct buffer *), larger);
@@ -140,7 +149,7 @@ static size_t place_buffers(struct lowered *l) {
   size_t kept = 0;
   for (uint32_t i = 0; i < l->buffer_count; i++) {
     struct buffer *b = &l->buffers[i];
-    if (b->parent != NO_BUFFER || b->kind > BUFFER_CONSTANT || b->first < 0) {
+    if (b->parent != NO_BUFFER || b->kind > BUFFER_CONSTANT || b->first < 0 || b->scratch) {
       continue;
     }
     size_t element = b->type == TIER_I32 ? 4 : dtype_size(l->dtype);
@@ -152,7 +161,7 @@ static size_t place_buffers(struct lowered *l) {
       temporaries[count++] = b;
     }
   }
-  size_t shared = place_temporaries(temporaries, count);
+  size_t shared = place_together(temporaries, count);
   for (size_t i = 0; i < count; i++) {
     temporaries[i]->offset += kept;
   }
@@ -160,17 +169,31 @@ static size_t place_buffers(struct lowered *l) {
   return kept + shared;
 }
 
+static void resolve(const struct lowered *l, struct instruction *code) {
+  for (uint32_t j = 0; j < code->input_count; j++) {
+    code->inputs[j] = resolved(l, &code->inputs[j]);
+  }
+  code->out = resolved(l, &code->out);
+}
+
+void resolve_views(struct lowered *l) {
+  for (uint32_t i = 0; i < l->step_count; i++) {
+    resolve(l, &l->steps[i].code);
+  }
+  for (uint32_t i = 0; i < l->region_count; i++) {
+    for (uint32_t k = 0; k < l->regions[i].count; k++) {
+      resolve(l, &l->regions[i].steps[k].code);
+    }
+  }
+}
+
 void plan_memory(struct lowered *l, size_t *bytes) {
   find_lifetimes(l);
   for (uint32_t i = 0; i < l->step_count; i++) {
-    work_in_place(l, i);
-  }
-  for (uint32_t i = 0; i < l->step_count; i++) {
-    struct instruction *code = &l->steps[i].code;
-    for (uint32_t j = 0; j < code->input_count; j++) {
-      code->inputs[j] = resolved(l, &code->inputs[j]);
+    if (l->steps[i].region == NO_REGION) {
+      work_in_place(l, i);
     }
-    code->out = resolved(l, &code->out);
   }
+  resolve_views(l);
   *bytes = place_buffers(l);
 }

@@ -11,6 +11,7 @@
 #include "compile/describe.h"
 #include "compile/draft.h"
 #include "compile/lower.h"
+#include "compile/regions.h"
 
 struct program {
   const struct backend *backend;
@@ -124,7 +125,12 @@ static int32_t place_memory(struct program *p) {
 
 static int32_t prepare_steps(struct program *p) {
   for (uint32_t i = 0; p->backend->prepare != NULL && i < p->code.step_count; i++) {
-    TIER_TRY(p->backend->prepare(&p->code.steps[i].code, p->code.dtype));
+    if (p->code.steps[i].region == NO_REGION) {
+      TIER_TRY(p->backend->prepare(&p->code.steps[i].code, p->code.dtype));
+    }
+  }
+  for (uint32_t i = 0; i < p->code.region_count; i++) {
+    TIER_TRY(p->backend->prepare_region(&p->code.regions[i], p->code.dtype));
   }
   return TIER_OK;
 }
@@ -136,6 +142,11 @@ static int32_t compile(struct program *p, struct draft *d, const struct program_
   }
   find_zero_outputs(p, d);
   TIER_TRY(lowered_new(d, plain, options->dtype, &p->code));
+  resolve_views(&p->code);
+  if (!plain && p->backend->run_region != NULL) {
+    int small = (options->flags & PROGRAM_SMALL_BLOCKS) != 0;
+    regions_form(&p->code, threads_count(p->threads), small ? &small_limits : &usual_limits);
+  }
   p->profile = describe_program(options->profile, options->name, &p->code, d->graph);
   TIER_TRY(place_memory(p));
   return prepare_steps(p);
@@ -173,6 +184,9 @@ void program_free(struct program *p) {
   for (uint32_t i = 0; p->backend->release != NULL && i < p->code.step_count; i++) {
     p->backend->release(&p->code.steps[i].code);
   }
+  for (uint32_t i = 0; i < p->code.region_count; i++) {
+    p->backend->release_region(&p->code.regions[i]);
+  }
   lowered_free(&p->code);
   large_free(p->memory);
   free(p->bases);
@@ -185,6 +199,19 @@ void program_free(struct program *p) {
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+/* Runs step *i, or the region that it begins, and moves *i behind. */
+static int32_t run_next(struct program *p, uint32_t *i) {
+  const struct lowered *l = &p->code;
+  const struct step *s = &l->steps[*i];
+  if (s->region == NO_REGION) {
+    *i += 1;
+    return p->backend->run(&s->code, l->dtype, p->bases, p->threads);
+  }
+  const struct region *r = &l->regions[s->region];
+  *i += r->count;
+  return p->backend->run_region(r, l->dtype, p->bases, p->threads, p->profile);
+}
+
 static int32_t run_profiled(struct program *p, uint32_t begin, uint32_t end, int stage) {
   int32_t status = TIER_OK;
   if (begin == end) {
@@ -192,22 +219,25 @@ static int32_t run_profiled(struct program *p, uint32_t begin, uint32_t end, int
   }
   profile_program_enter(p->profile, stage == STAGE_APPLY ? "run" : "bind");
   int64_t now = profile_now();
-  for (uint32_t i = begin; i < end && status == TIER_OK; i++) {
-    status = p->backend->run(&p->code.steps[i].code, p->code.dtype, p->bases, p->threads);
-    now = profile_add(p->profile, i, now);
+  for (uint32_t i = begin; i < end && status == TIER_OK;) {
+    uint32_t first = i;
+    int region = p->code.steps[i].region != NO_REGION;
+    status = run_next(p, &i);
+    now = region ? profile_add_region(p->profile, first, i - first, now)
+                 : profile_add(p->profile, first, now);
   }
   profile_program_leave(p->profile);
   return status;
 }
 
 static int32_t run_stage(struct program *p, int stage) {
-  const struct lowered *l = &p->code;
-  uint32_t begin = stage == 0 ? 0 : l->stage_end[stage - 1];
+  uint32_t begin = stage == 0 ? 0 : p->code.stage_end[stage - 1];
+  uint32_t end = p->code.stage_end[stage];
   if (p->profile != NULL) {
-    return run_profiled(p, begin, l->stage_end[stage], stage);
+    return run_profiled(p, begin, end, stage);
   }
-  for (uint32_t i = begin; i < l->stage_end[stage]; i++) {
-    TIER_TRY(p->backend->run(&l->steps[i].code, l->dtype, p->bases, p->threads));
+  for (uint32_t i = begin; i < end;) {
+    TIER_TRY(run_next(p, &i));
   }
   return TIER_OK;
 }
@@ -270,7 +300,7 @@ static int64_t flops(const struct instruction *i) {
 
 void program_facts(const struct program *p, struct program_facts *out) {
   const struct lowered *l = &p->code;
-  *out = (struct program_facts){.arena_bytes = (int64_t)p->bytes};
+  *out = (struct program_facts){.arena_bytes = (int64_t)p->bytes, .regions = l->region_count};
   for (uint32_t i = 0; i < l->step_count; i++) {
     if (l->steps[i].stage == STAGE_APPLY) {
       out->apply_instructions++;
@@ -289,7 +319,7 @@ int program_output_is_zero(const struct program *p, uint32_t index) {
 static void list_view(struct text *t, const struct program *p, const struct view *v) {
   static const char *const kinds[] = {"arena", "constant", "slow", "fast", "output"};
   const struct buffer *b = &p->code.buffers[v->buffer];
-  text_add(t, kinds[b->kind]);
+  text_add(t, b->scratch ? "scratch" : kinds[b->kind]);
   if (b->kind > BUFFER_CONSTANT) {
     text_format(t, " %u", b->index);
   } else {
@@ -315,13 +345,28 @@ static const char *name_of(const struct instruction *i) {
   return i->op == OP_COPY ? "copy" : operation_get(i->op)->name;
 }
 
+/* Before the first step of a region: its sizes. */
+static void list_region(struct text *t, const struct program *p, uint32_t step) {
+  uint32_t number = p->code.steps[step].region;
+  const struct region *r = number != NO_REGION ? &p->code.regions[number] : NULL;
+  if (r != NULL && r->first == step) {
+    text_format(t,
+                "region of %u steps: %lld rows, in chunks of %lld, in blocks of %lld; %zu bytes of "
+                "scratch a thread, %zu of partial results a chunk\n",
+                r->count, (long long)r->units, (long long)r->chunk, (long long)r->block, r->scratch,
+                r->partial);
+  }
+}
+
 char *program_listing(const struct program *p) {
   static const char *const stages[] = {"once", "bind", "apply"};
   struct text t = {0};
   text_format(&t, "%u instructions, %zu bytes\n", p->code.step_count, p->bytes);
   for (uint32_t i = 0; i < p->code.step_count; i++) {
     const struct step *s = &p->code.steps[i];
-    text_format(&t, "%-5s %s", stages[s->stage], name_of(&s->code));
+    list_region(&t, p, i);
+    text_format(&t, "%s%-5s %s", s->region != NO_REGION ? "  " : "", stages[s->stage],
+                name_of(&s->code));
     if (s->code.op == TIER_OP_MATMUL) {
       text_format(&t, "%s%s", s->code.ints[0] ? " ta" : "", s->code.ints[1] ? " tb" : "");
     }

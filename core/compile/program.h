@@ -28,6 +28,8 @@ struct program_options {
 };
 /* No passes and no views: each value by its own operation into a buffer of its own (for tests). */
 #define PROGRAM_PLAIN 1u
+/* Blocks of few rows, however small the arrays are (for tests). */
+#define PROGRAM_SMALL_BLOCKS 2u
 
 int32_t program_compile(const struct graph *g, const struct program_options *options,
                         const tier_value *slow, uint32_t slow_count, const tier_value *fast,
@@ -45,6 +47,7 @@ int32_t program_apply_block(struct program *p, int64_t k, const void *const *fas
 struct program_facts {
   uint32_t bind_instructions;
   uint32_t apply_instructions;
+  uint32_t regions; /* that are run block of rows by block of rows */
   int64_t arena_bytes;
   int64_t bind_flops; /* of matmuls */
   int64_t apply_flops;

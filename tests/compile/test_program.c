@@ -96,11 +96,25 @@ static void cpu_equals_reference(void **state) {
   }
 }
 
+/* Cut into regions, chunks and blocks of a few rows, by several threads. */
+static void blocks_of_rows_keep_the_values(void **state) {
+  (void)state;
+  struct program_options plain = options("reference", DTYPE_F64, PROGRAM_PLAIN);
+  struct program_options cut = options("cpu", DTYPE_F64, PROGRAM_SMALL_BLOCKS);
+  assert_int_equal(threads_new(3, &cut.threads), 0);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    compare_runs(seed, &plain, 0, &cut, 0, 1e-12);
+    compare_runs(seed, &plain, 0, &cut, 1, 1e-12);
+  }
+  threads_free(cut.threads);
+}
+
 /* Likewise their gradients and Hessian-vector products: larger graphs, of other shapes. */
 static void derivatives_keep_their_values(void **state) {
   (void)state;
   struct program_options plain = options("reference", DTYPE_F64, PROGRAM_PLAIN);
   struct program_options cpu = options("cpu", DTYPE_F64, 0);
+  struct program_options cut = options("cpu", DTYPE_F64, PROGRAM_SMALL_BLOCKS);
   for (uint64_t seed = 0; seed < SEEDS; seed++) {
     struct random_graph r;
     double *slow[RANDOM_MOST_OUTPUTS];
@@ -108,7 +122,7 @@ static void derivatives_keep_their_values(void **state) {
     random_graph_make(&r, seed, OPERATIONS);
     random_graph_differentiate(&r);
     random_graph_run(&r, &plain, seed, 0, slow);
-    random_graph_run(&r, &cpu, seed, 0, fast);
+    random_graph_run(&r, seed % 2 == 0 ? &cpu : &cut, seed, 0, fast);
     expect_equal(&r, seed, slow, fast, 1e-10);
     random_graph_free(&r);
   }
@@ -139,6 +153,7 @@ int main(void) {
       cmocka_unit_test(passes_keep_the_values),
       cmocka_unit_test(staging_keeps_the_values),
       cmocka_unit_test(cpu_equals_reference),
+      cmocka_unit_test(blocks_of_rows_keep_the_values),
       cmocka_unit_test(derivatives_keep_their_values),
       cmocka_unit_test(cpu_equals_reference_in_f32),
       cmocka_unit_test(f32_is_near_f64),
