@@ -14,7 +14,7 @@
 #include "run/profile_report.h"
 
 #define TRACE_EVENTS 400000 /* a file of about 60 MB */
-#define LEAST_SHARE 0.001   /* of the time, to be printed */
+#define LEAST_SHARE 0.001   /* of phases that are printed */
 #define MOST_ROWS 20        /* of operations, and of sources, that are printed */
 
 /* ---- files ---- */
@@ -60,35 +60,52 @@ static void table_share(struct table *t, const struct json *row) {
   table_number(t, 100 * number_at(row, "share"), "%.1f");
 }
 
+/* Short runs are told in milliseconds. */
+struct unit {
+  const char *name, *own; /* of the columns */
+  double scale;
+  const char *format;
+};
+
+static struct unit unit_of(double seconds) {
+  return seconds < 10 ? (struct unit){"ms", "own ms", 1e3, "%.2f"}
+                      : (struct unit){"seconds", "own s", 1, "%.3f"};
+}
+
+static void table_time(struct table *t, const struct unit *u, const struct json *row,
+                       const char *key) {
+  table_number(t, u->scale * number_at(row, key), u->format);
+}
+
 /* A rate of nothing is not printed as 0. */
 static void table_rate(struct table *t, const struct json *row, const char *key) {
   double rate = number_at(row, key);
   table_number(t, rate > 0 ? rate : NAN, "%.3g");
 }
 
-static void phase_row(struct table *t, const struct json *row) {
+static void phase_row(struct table *t, const struct unit *u, const struct json *row) {
   char name[256];
   (void)snprintf(name, sizeof name, "%*s%s%s", 2 * (int)number_at(row, "depth"), "",
                  json_text_at(row, "phase"), json_member(row, "program")->boolean ? " *" : "");
-  table_number(t, number_at(row, "seconds"), "%.3f");
+  table_time(t, u, row, "seconds");
   table_share(t, row);
-  table_number(t, number_at(row, "own_seconds"), "%.3f");
+  table_time(t, u, row, "own_seconds");
   table_number(t, number_at(row, "calls"), "%.0f");
   table_text(t, name);
 }
 
-static void print_phases(const struct json *phases) {
+static void print_phases(const struct json *phases, const struct unit *u) {
   struct table t = {0};
   size_t hidden = 0;
-  table_text(&t, "seconds");
+  table_text(&t, u->name);
   table_text(&t, "%");
-  table_text(&t, "own s");
+  table_text(&t, u->own);
   table_text(&t, "calls");
   table_text(&t, "phase (* a program)");
   table_end_head(&t);
   for (size_t i = 0; i < phases->count; i++) {
     if (number_at(phases->items[i], "share") >= LEAST_SHARE) {
-      phase_row(&t, phases->items[i]);
+      phase_row(&t, u, phases->items[i]);
     } else {
       hidden++;
     }
@@ -109,8 +126,9 @@ static void add_source(struct table *t, const struct json *row) {
   free(text);
 }
 
-static void group_row(struct table *t, const struct json *row, int operation) {
-  table_number(t, number_at(row, "seconds"), "%.3f");
+static void group_row(struct table *t, const struct unit *u, const struct json *row,
+                      int operation) {
+  table_time(t, u, row, "seconds");
   table_share(t, row);
   table_number(t, number_at(row, "calls"), "%.0f");
   table_rate(t, row, "gflops");
@@ -124,20 +142,17 @@ static void group_row(struct table *t, const struct json *row, int operation) {
   add_source(t, row);
 }
 
-static void print_rest(const struct json *rows, size_t printed, const char *what) {
-  double seconds = 0;
-  for (size_t i = printed; i < rows->count; i++) {
-    seconds += number_at(rows->items[i], "seconds");
-  }
+static void print_rest(const struct json *rows, size_t printed, double share, const char *what) {
   if (rows->count > printed) {
-    (void)printf("and %zu more %s, %.3f s together\n", rows->count - printed, what, seconds);
+    (void)printf("and %zu more %s, %.2g %% together\n", rows->count - printed, what, 100 * share);
   }
 }
 
-static void print_groups(const struct json *rows, int operation) {
-  static const char *const head[] = {"seconds", "%", "calls", "Gflop/s", "GB/s"};
+static void print_groups(const struct json *rows, const struct unit *u, int operation) {
+  const char *const head[] = {u->name, "%", "calls", "Gflop/s", "GB/s"};
   struct table t = {0};
   size_t printed = 0;
+  double share = 0; /* of those that are not printed */
   for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
     table_text(&t, head[i]);
   }
@@ -146,24 +161,27 @@ static void print_groups(const struct json *rows, int operation) {
   }
   table_text(&t, "asked for by");
   table_end_head(&t);
-  while (printed < rows->count && printed < MOST_ROWS &&
-         number_at(rows->items[printed], "share") >= LEAST_SHARE) {
-    group_row(&t, rows->items[printed++], operation);
+  while (printed < rows->count && printed < MOST_ROWS) {
+    group_row(&t, u, rows->items[printed++], operation);
   }
   table_print(&t, stdout);
-  print_rest(rows, printed, operation ? "operations" : "sources");
+  for (size_t i = printed; i < rows->count; i++) {
+    share += number_at(rows->items[i], "share");
+  }
+  print_rest(rows, printed, share, operation ? "operations" : "sources");
 }
 
 static void profile_print(const struct json *profile) {
   double seconds = number_at(profile, "seconds");
   double inside = number_at(profile, "program_seconds");
+  struct unit u = unit_of(seconds);
   (void)printf("\nprofile: %.3f s, %.3f s (%.1f %%) of it in programs\n\n", seconds, inside,
                100 * inside / seconds);
-  print_phases(json_member(profile, "phases"));
+  print_phases(json_member(profile, "phases"), &u);
   (void)printf("\n");
-  print_groups(json_member(profile, "operations"), 1);
+  print_groups(json_member(profile, "operations"), &u, 1);
   (void)printf("\n");
-  print_groups(json_member(profile, "sources"), 0);
+  print_groups(json_member(profile, "sources"), &u, 0);
 }
 
 /* ---- at the end ---- */
