@@ -8,6 +8,7 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/starts.h"
 #include "problem/tape.h"
 #include "problem/variables.h"
 
@@ -139,28 +140,16 @@ static int32_t find_step(struct problem *p, tier_edge *e) {
   return TIER_OK;
 }
 
-int level_starts_from(const struct problem *p, const struct level *l, int owner) {
-  for (size_t i = 0; i < l->over.count && l->declared->warm_start == 0; i++) {
-    const struct variable *v = &p->variables[l->over.variables[i]];
-    for (size_t k = 0; k < v->read_count; k++) {
-      if (p->variables[v->reads[k]].owner == owner) {
-        return 1;
-      }
-    }
-  }
-  return 0;
-}
-
-static int32_t carries_nothing(const struct problem *p, const tier_edge *e) {
-  if (level_starts_from(p, e->lower, e->upper->index)) {
-    return fail(TIER_E_UNSUPPORTED,
-                "differentiating through the start of level \"%s\" is not supported yet",
-                e->lower->declared->name);
-  }
+static int32_t carries_nothing(const tier_edge *e) {
   return fail(TIER_E_INVALID,
               "the edge to level \"%s\" carries nothing: neither its objective nor its "
-              "optimizer reads what level \"%s\" is over",
+              "optimizer or start reads what level \"%s\" is over",
               e->lower->declared->name, e->upper->declared->name);
+}
+
+/* An implicit estimator, and one that brings steps of its own, take the start as a constant. */
+static int follows_start(const tier_edge *e) {
+  return !(e->estimator->component->c.flags & TIER_IMPLICIT) && e->extra == NULL;
 }
 
 /* What the lower level reads of the upper level's variables, and of other levels in `through`. */
@@ -171,7 +160,8 @@ static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *
                                               span_offset(&e->upper->responding, (int)i) >= 0);
     int read = reads(&suite->builder, (int)i) ||
                (e->lower->stepper != NULL && reads(&e->lower->stepper->builder, (int)i)) ||
-               (e->extra != NULL && reads(&e->extra->builder, (int)i));
+               (e->extra != NULL && reads(&e->extra->builder, (int)i)) ||
+               (follows_start(e) && start_reads(p, e->lower, (int)i));
     if (read) {
       TIER_TRY(check_constants(p, e, (int)i));
     }
@@ -180,7 +170,7 @@ static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *
     }
   }
   span_places(p, &e->inputs, &e->placed, &e->placed_count);
-  return e->inputs.count > 0 ? TIER_OK : carries_nothing(p, e);
+  return e->inputs.count > 0 ? TIER_OK : carries_nothing(e);
 }
 
 /* An implicit estimator needs a cross derivative: some input must reach the gradient. */
@@ -346,6 +336,7 @@ void edge_free(tier_edge *e) {
     vector_free(e->extra_state[i]);
   }
   stepper_free(e->extra);
+  starts_free(e);
   kernel_free(&e->step_vjp);
   kernel_free(&e->step_jvp);
   vector_free(e->scratch_w);

@@ -14,8 +14,6 @@ tier_edge *edge_between(const struct level *upper, int lower);
 tier_edge *edge_into(const struct problem *p, int lower);
 /* The stepper of a step that an estimator brings, made once: e->extra. */
 int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step);
-/* Does the level start afresh from something that reads a variable of level `owner`? */
-int level_starts_from(const struct problem *p, const struct level *l, int owner);
 
 /* ---- facade.c ---- */
 

@@ -10,6 +10,7 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/starts.h"
 #include "problem/tape.h"
 
 struct tier_oracle {
@@ -453,21 +454,9 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   return TIER_OK;
 }
 
-/* Refuses a start that reads the inputs; any other is a constant. */
 static int32_t start_vjp(tier_edge *e, tier_record *r, const tier_vector *u_w,
                          tier_vector *inputs) {
-  int reads_inputs = 0;
-  (void)u_w;
-  (void)inputs;
-  for (size_t i = 0; i < e->upper->declared->through_count && r->tape.restarted; i++) {
-    reads_inputs |= level_starts_from(e->p, e->lower, e->upper->declared->through[i].level);
-  }
-  if (r->tape.restarted && (reads_inputs || level_starts_from(e->p, e->lower, e->upper->index))) {
-    return fail(TIER_E_UNSUPPORTED,
-                "differentiating through the start of level \"%s\" is not supported yet",
-                e->lower->declared->name);
-  }
-  return TIER_OK;
+  return r->tape.restarted ? start_pull(e, u_w, inputs) : TIER_OK;
 }
 
 /* ---- reports ---- */

@@ -14,6 +14,7 @@
  *   levels.c         one step of a level; procedural optimizers
  *   tape.c           what a run's steps were given: stored, or made again when asked for
  *   revolve.c        where checkpoints on a tape stand
+ *   starts.c         derivatives of initial values that read variables
  *   edges.c          edges: what they carry, and what must hold for them
  *   facade.c         tier.problem/1: oracles, the step map, records
  *   responses.c      hypergradients: direct term plus responses
@@ -349,6 +350,8 @@ struct tier_edge {
   struct products *products[2]; /* on the level's own context, and with a batch of its own */
   struct stepper *extra;        /* of a step that the estimator brings */
   tier_vector *extra_state[2];
+  struct start *starts; /* vjps of the lower level's initial values; NULL until they are needed */
+  size_t start_count;
   struct kernel step_vjp, step_jvp;
   const struct stepper *step_vjp_of, *step_jvp_of; /* for which step they were made */
   tier_vector *scratch_w, *scratch_g, *scratch_s, *scratch_inputs;

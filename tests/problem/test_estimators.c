@@ -214,6 +214,44 @@ static void copies_read_by_the_upper_level(void **state) {
   harness_close(&h);
 }
 
+/* Starts that read upper variables: an adapted copy of a whole model (Finn, Abbeel, Levine 2017), a
+ * number spread over an array, and an expression; by the steps and without any. */
+static void starts_that_read_variables(void **state) {
+  (void)state;
+  static const int steps[] = {0, 1, 4};
+  for (int i = 0; i < 3; i++) {
+    struct harness h;
+    harness_open(
+        &h,
+        "{ \"tier\": 1, \"compute\": {\"dtype\": \"f64\"},"
+        "  \"data\": { \"pool\": { \"linear-problem\": { \"rows\": 30, \"features\": 3, "
+        "\"noise\": 0.5 } }, \"support\": [\"pool\", { \"take\": 20 }], \"query\": "
+        "[\"pool\", { \"skip\": 20 }] },"
+        "  \"variables\": { \"net\": { \"mlp\": { \"layers\": [3, 4, 1], \"activation\": "
+        "\"tanh\" } }, \"log_lr\": -2, \"adapted\": { \"init\": \"net\" },"
+        "    \"shift\": { \"shape\": [3], \"init\": { \"exp\": \"log_lr\" } },"
+        "    \"scale\": { \"init\": { \"times\": [\"slope\", \"slope\"] } }, \"slope\": { "
+        "\"init\": [0.5, -0.2] } },"
+        "  \"values\": { \"more\": { \"times\": [0.1, { \"sum\": [{ \"total\": { \"square\": "
+        "\"shift\" } }, { \"total\": { \"exp\": \"scale\" } }] }] } },"
+        "  \"objectives\": { \"learn\": [{ \"mse\": { \"of\": { \"net\": { \"x\": "
+        "\"support.x\", \"with\": \"adapted\" } }, \"target\": \"support.y\" } }, "
+        "\"more\"], \"judge\": [{ \"mse\": { \"of\": { \"net\": { \"x\": \"query.x\", "
+        "\"with\": \"adapted\" } }, \"target\": \"query.y\" } }, \"more\"] },"
+        "  \"levels\": [ { \"name\": \"adapt\", \"minimize\": \"learn\", \"over\": "
+        "[\"adapted\", \"shift\", \"scale\"], \"warm_start\": false, \"steps\": %d, "
+        "\"optimizer\": { \"momentum\": { \"lr\": { \"exp\": \"log_lr\" } } } },"
+        "    { \"name\": \"meta\", \"minimize\": \"judge\", \"over\": [\"net\", \"log_lr\", "
+        "\"slope\"], \"steps\": 3, \"through\": { \"adapt\": \"unroll\" }, \"optimizer\": { "
+        "\"sgd\": { \"lr\": 0.1 } } } ] }",
+        steps[i]);
+    check_differences(&h, 2, 1e-4, 1e-6);
+    assert_ok(problem_step(h.problem));
+    check_differences(&h, 5, 1e-4, 1e-6);
+    harness_close(&h);
+  }
+}
+
 /* ---- maximize ---- */
 
 #define SIGNS                                                                                    \
@@ -513,6 +551,7 @@ int main(void) {
       cmocka_unit_test(learning_rate_of_the_estimators_step),
       cmocka_unit_test(through_two_levels),
       cmocka_unit_test(copies_read_by_the_upper_level),
+      cmocka_unit_test(starts_that_read_variables),
       cmocka_unit_test(maximize_is_minimize_negated),
       cmocka_unit_test(pushforward_is_adjoint),
       cmocka_unit_test(facade_products),
