@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/blas.h"
+#include "backend/cpu_narrow.h"
 #include "backend/instruction.h"
 #include "base/random.h"
 
@@ -19,7 +21,7 @@ struct shape {
 };
 
 /* One product: out (batch, m, n) (+)= op(a) op(b). */
-struct product {
+struct sample {
   struct shape shape;
   int ta, tb, accumulate;
   int32_t dtype;
@@ -27,10 +29,10 @@ struct product {
   double *before; /* what c holds before */
 };
 
-static double get(const struct product *p, const void *x, int64_t i) {
+static double get(const struct sample *p, const void *x, int64_t i) {
   return p->dtype == DTYPE_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
 }
-static void set(const struct product *p, void *x, int64_t i, double value) {
+static void set(const struct sample *p, void *x, int64_t i, double value) {
   if (p->dtype == DTYPE_F32) {
     ((float *)x)[i] = (float)value;
   } else {
@@ -39,7 +41,7 @@ static void set(const struct product *p, void *x, int64_t i, double value) {
 }
 
 /* Exactly as large as needed: sanitizers see each read and write outside. */
-static void *numbers(const struct product *p, int64_t count, uint64_t stream) {
+static void *numbers(const struct sample *p, int64_t count, uint64_t stream) {
   void *x = malloc((size_t)count * dtype_size(p->dtype) + (count == 0));
   assert_non_null(x);
   for (int64_t i = 0; i < count; i++) {
@@ -48,7 +50,7 @@ static void *numbers(const struct product *p, int64_t count, uint64_t stream) {
   return x;
 }
 
-static void open_product(struct product *p) {
+static void open_product(struct sample *p) {
   const struct shape *s = &p->shape;
   int64_t size = s->batch * s->m * s->n;
   p->a = numbers(p, s->batch * s->m * s->k, 1);
@@ -62,7 +64,7 @@ static void open_product(struct product *p) {
   }
 }
 
-static void close_product(struct product *p) {
+static void close_product(struct sample *p) {
   free(p->a);
   free(p->b);
   free(p->c);
@@ -75,7 +77,7 @@ static struct view dense(uint32_t buffer, int64_t batch, int64_t rows, int64_t c
   return v;
 }
 
-static void run_product(const struct product *p, struct threads *threads) {
+static void run_product(const struct sample *p, struct threads *threads) {
   const struct shape *s = &p->shape;
   const int64_t ints[2] = {p->ta, p->tb};
   struct view inputs[2] = {dense(1, s->batch, p->ta ? s->k : s->m, p->ta ? s->m : s->k),
@@ -94,8 +96,25 @@ static void run_product(const struct product *p, struct threads *threads) {
   cpu_backend.release(&i);
 }
 
+/* Batch of 1 only. */
+static void run_kernel(const struct sample *p, const struct product_kernels *kernels) {
+  const struct shape *s = &p->shape;
+  struct product q = {.a = p->a, .b = p->b, .c = p->c, .m = s->m, .n = s->n, .k = s->k};
+  q.ta = p->ta;
+  q.tb = p->tb;
+  q.accumulate = p->accumulate;
+  q.lda = p->ta ? s->m : s->k;
+  q.ldb = p->tb ? s->k : s->n;
+  q.ldc = s->n;
+  if (p->dtype == DTYPE_F32) {
+    kernels->f32(&q);
+  } else {
+    kernels->f64(&q);
+  }
+}
+
 /* Element (row, column) of one product of the batch; and the sum of the terms' sizes. */
-static double expected(const struct product *p, int64_t batch, int64_t row, int64_t column,
+static double expected(const struct sample *p, int64_t batch, int64_t row, int64_t column,
                        double *size) {
   const struct shape *s = &p->shape;
   double sum = p->before[(batch * s->m + row) * s->n + column];
@@ -110,7 +129,7 @@ static double expected(const struct product *p, int64_t batch, int64_t row, int6
   return sum;
 }
 
-static void check_product(const struct product *p) {
+static void check_product(const struct sample *p) {
   const struct shape *s = &p->shape;
   double eps = p->dtype == DTYPE_F32 ? 0x1p-24 : 0x1p-53;
   for (int64_t i = 0; i < s->batch * s->m * s->n; i++) {
@@ -127,19 +146,27 @@ static void check_product(const struct product *p) {
   }
 }
 
-/* All transposes, put and added, both types. */
-static void check_shape(struct shape shape) {
+/* All transposes, put and added, both types; with the backend, or with those kernels. */
+static void check_shape_with(struct shape shape, const struct product_kernels *kernels) {
   for (int variant = 0; variant < 16; variant++) {
-    struct product p = {.shape = shape,
-                        .ta = variant & 1,
-                        .tb = variant >> 1 & 1,
-                        .accumulate = variant >> 2 & 1,
-                        .dtype = variant >> 3 ? DTYPE_F64 : DTYPE_F32};
+    struct sample p = {.shape = shape,
+                       .ta = variant & 1,
+                       .tb = variant >> 1 & 1,
+                       .accumulate = variant >> 2 & 1,
+                       .dtype = variant >> 3 ? DTYPE_F64 : DTYPE_F32};
     open_product(&p);
-    run_product(&p, NULL);
+    if (kernels == NULL) {
+      run_product(&p, NULL);
+    } else {
+      run_kernel(&p, kernels);
+    }
     check_product(&p);
     close_product(&p);
   }
+}
+
+static void check_shape(struct shape shape) {
+  check_shape_with(shape, NULL);
 }
 
 static void small_products(void **state) {
@@ -156,20 +183,47 @@ static void small_products(void **state) {
   check_shape((struct shape){0, 3, 2, 4});
 }
 
-/* One side up to 32 and a little more: rows, columns and inner sizes that are no multiple of
- * anything. */
-static void narrow_products(void **state) {
+/* Every level's kernels, each with widths around those of its vectors and tiles, and numbers of
+ * rows that are no multiple of anything. */
+static void kernels_of_all_levels(void **state) {
+  static const struct {
+    const char *name;
+    const struct product_kernels *kernels;
+    int needs;
+  } levels[] = {{"plain", &products_plain, CPU_PLAIN},
+#ifdef TIER_KERNELS_X86
+                {"avx2", &products_avx2, CPU_AVX2},
+                {"avx512", &products_avx512, CPU_AVX512}
+#endif
+  };
   (void)state;
-  for (int64_t width = 1; width <= 34; width += width == 12 ? 3 : 1) {
-    check_shape((struct shape){1, 203, width, 61});
-    check_shape((struct shape){1, 67, width, 517});
-    check_shape((struct shape){1, width, 131, 77});
-    check_shape((struct shape){1, 131, 77, width});
-    check_shape((struct shape){1, 37, width, 1100});
+  for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+    if (levels[i].needs > cpu_level()) {
+      print_message("this CPU has no %s: not tested\n", levels[i].name);
+      continue;
+    }
+    for (int64_t width = 1; width <= 34; width += 1) {
+      check_shape_with((struct shape){1, 43, width, 51}, levels[i].kernels);
+      check_shape_with((struct shape){1, width, 41, 33}, levels[i].kernels);
+      check_shape_with((struct shape){1, 19, 35, width}, levels[i].kernels);
+    }
+    check_shape_with((struct shape){1, 10, 9, 2100}, levels[i].kernels); /* blocks of k */
+    check_shape_with((struct shape){1, 1300, 10, 130}, levels[i].kernels);
+    check_shape_with((struct shape){1, 70, 300, 150}, levels[i].kernels);
+  }
+}
+
+static void narrow_products(void **state) {
+  static const int64_t widths[] = {2, 4, 5, 10, 16, 20, 32, 33};
+  (void)state;
+  for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+    check_shape((struct shape){1, 203, widths[i], 61});
+    check_shape((struct shape){1, widths[i], 131, 77});
+    check_shape((struct shape){1, 131, 77, widths[i]});
   }
   check_shape((struct shape){3, 90, 10, 70});
-  check_shape((struct shape){1, 1500, 10, 33});
-  check_shape((struct shape){1, 1500, 25, 10});
+  check_shape((struct shape){1, 1, 1500, 33});
+  check_shape((struct shape){1, 1500, 1, 33});
 }
 
 static void wide_products(void **state) {
@@ -186,9 +240,9 @@ static void bits_do_not_depend_on_threads(void **state) {
                                         {9, 130, 12, 101}};
   (void)state;
   for (size_t i = 0; i < 4 * sizeof shapes / sizeof shapes[0]; i++) {
-    struct product p = {
+    struct sample p = {
         .shape = shapes[i / 4], .ta = i & 1, .accumulate = i >> 1 & 1, .dtype = DTYPE_F32};
-    struct product q = p;
+    struct sample q = p;
     open_product(&p);
     run_product(&p, NULL);
     for (int count = 2; count <= 4; count++) {
@@ -207,6 +261,7 @@ static void bits_do_not_depend_on_threads(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(small_products),
+      cmocka_unit_test(kernels_of_all_levels),
       cmocka_unit_test(narrow_products),
       cmocka_unit_test(wide_products),
       cmocka_unit_test(bits_do_not_depend_on_threads),
