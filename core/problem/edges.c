@@ -8,8 +8,8 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/records.h"
 #include "problem/starts.h"
-#include "problem/tape.h"
 #include "problem/variables.h"
 
 /* ---- making edges ---- */
@@ -21,35 +21,6 @@ tier_edge *edge_between(const struct level *upper, int lower) {
     }
   }
   return NULL;
-}
-
-tier_edge *edge_into(const struct problem *p, int lower) {
-  for (size_t i = 0; i < p->m->level_count; i++) {
-    tier_edge *e = edge_between(&p->levels[i], lower);
-    if (e != NULL) {
-      return e;
-    }
-  }
-  return NULL;
-}
-
-/* Levels between the two run once a step of the upper one: then the last record is the only one. */
-static int32_t check_between(const struct problem *p, const tier_edge *e) {
-  for (int i = e->lower->declared->parent; i >= 0 && i != e->upper->index;
-       i = p->m->levels[i].parent) {
-    if (p->m->levels[i].steps != 1 || p->m->levels[i].epochs > 0) {
-      return fail(TIER_E_UNSUPPORTED,
-                  "pulling back through level \"%s\", which runs more than once in a step of level "
-                  "\"%s\" (level \"%s\" takes several), is not supported yet",
-                  e->lower->declared->name, e->upper->declared->name, p->m->levels[i].name);
-    }
-  }
-  tier_edge *other = edge_into(p, e->lower->index);
-  return other == NULL || other == e ? TIER_OK
-                                     : fail(TIER_E_UNSUPPORTED,
-                                            "two levels with \"through\" to level \"%s\" are not "
-                                            "supported yet",
-                                            e->lower->declared->name);
 }
 
 static int reads(const struct builder *b, int variable) {
@@ -69,40 +40,65 @@ static int is_within(const struct problem *p, int index, int level) {
   return index >= 0;
 }
 
-/* Does level `other` move after the last step of the lower level, and before the upper one's? Then
- * what the lower level read of it is gone when its response is asked for. */
-static int moves_after(const struct problem *p, const tier_edge *e, int other) {
-  for (int i = e->lower->index; i >= 0 && i != e->upper->index; i = p->m->levels[i].parent) {
-    int parent = p->m->levels[i].parent;
-    if (i != e->lower->index && i == other) {
+static int goes_through(const struct problem *p, int upper, int lower) {
+  const struct manifest_level *l = &p->m->levels[upper];
+  for (size_t i = 0; i < l->through_count; i++) {
+    if (l->through[i].level == lower) {
       return 1;
-    }
-    for (size_t k = (size_t)i + 1; k < p->m->level_count; k++) {
-      if (p->m->levels[k].parent == parent && is_within(p, other, (int)k)) {
-        return 1;
-      }
     }
   }
   return 0;
 }
 
-/* An edge differentiates the lower level at the variables of others as they are when it is pulled
- * back: they must be those that the lower level read. */
+/* ---- what is between the two levels ---- */
+
+static int takes_several(const struct problem *p, int level) {
+  return p->m->levels[level].steps != 1 || p->m->levels[level].epochs > 0;
+}
+
+/* Does a level between take several steps? Then the lower one is solved several times. */
+static int runs_again(const struct problem *p, const tier_edge *e) {
+  for (int i = e->lower->declared->parent; i >= 0 && i != e->upper->index;
+       i = p->m->levels[i].parent) {
+    if (takes_several(p, i)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Does the upper level solve the lower one itself, because a level between has an edge to it, too?
+ */
+static int is_solved_again(const struct problem *p, const tier_edge *e) {
+  for (int i = e->lower->declared->parent; i >= 0 && i != e->upper->index;
+       i = p->m->levels[i].parent) {
+    if (goes_through(p, i, e->lower->index)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Does the edge's estimator follow the steps of the level's own optimizer? */
+static int follows_steps(const tier_edge *e) {
+  return (e->declared->estimator->component->c.flags & TIER_NEEDS_STEP) && e->extra == NULL;
+}
+
+/* A level in `through` that moves while the lower one is solved again and again below it: what the
+ * lower one read of it belongs to another of its steps each time. */
 static int32_t check_constants(const struct problem *p, const tier_edge *e, int variable) {
-  const struct level *lower = e->lower;
   int owner = p->variables[variable].owner;
-  int follows_steps = (e->estimator->component->c.flags & TIER_NEEDS_STEP) && e->extra == NULL;
-  if (owner < 0 || owner == lower->index || owner == e->upper->index) {
+  if (owner < 0 || owner == e->lower->index || owner == e->upper->index ||
+      !is_within(p, e->lower->index, owner) || !goes_through(p, e->upper->index, owner) ||
+      !takes_several(p, owner) || is_solved_again(p, e)) {
     return TIER_OK;
   }
-  if (moves_after(p, e, owner) || (is_within(p, owner, lower->index) && follows_steps &&
-                                   (lower->declared->steps != 1 || lower->declared->epochs > 0))) {
-    return fail(TIER_E_UNSUPPORTED,
-                "pulling back through level \"%s\", which reads \"%s\" while level \"%s\" still "
-                "moves it, is not supported yet",
-                lower->declared->name, p->m->variables[variable].name, p->m->levels[owner].name);
-  }
-  return TIER_OK;
+  return fail(TIER_E_REFUSED,
+              "level \"%s\" reads \"%s\", which level \"%s\" moves step by step without an edge to "
+              "it: add \"%s\" to the \"through\" of level \"%s\"",
+              e->lower->declared->name, p->m->variables[variable].name,
+              p->levels[owner].declared->name, e->lower->declared->name,
+              p->levels[owner].declared->name);
 }
 
 int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step) {
@@ -152,25 +148,93 @@ static int follows_start(const tier_edge *e) {
   return !(e->estimator->component->c.flags & TIER_IMPLICIT) && e->extra == NULL;
 }
 
-/* What the lower level reads of the upper level's variables, and of other levels in `through`. */
+/* Does the lower level's objective, step or start read the variable; or the response of a level
+ * that its gradient goes through? */
+static int reads_itself(const tier_edge *e, const struct suite *suite, int variable) {
+  return reads(&suite->builder, variable) ||
+         (e->lower->stepper != NULL && reads(&e->lower->stepper->builder, variable)) ||
+         (e->extra != NULL && reads(&e->extra->builder, variable)) ||
+         (follows_start(e) && start_reads(e->p, e->lower, variable));
+}
+
+static int reads_below(const tier_edge *e, int variable) {
+  for (size_t i = 0; i < e->lower->edge_count; i++) {
+    if (span_offset(&e->lower->edges[i]->inputs, variable) >= 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Do cotangents on the variables of level `owner` go on from the upper level, or from one that goes
+ * through it in turn? */
+static int wanted_from(const struct problem *p, int upper, int owner) {
+  if (owner == upper || goes_through(p, upper, owner)) {
+    return 1;
+  }
+  for (int i = upper + 1; i < (int)p->m->level_count; i++) {
+    if (goes_through(p, i, upper) && wanted_from(p, i, owner)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* A record keeps what other levels below the upper one move: they may move on before it is pulled
+ * back. The products of a level whose own gradient has a response put all of them back. */
+static void find_kept(struct problem *p, tier_edge *e, int variable, int read) {
+  int owner = p->variables[variable].owner;
+  if (owner < 0 || owner == e->lower->index || owner == e->upper->index ||
+      !is_within(p, owner, e->upper->index) || !(read || e->lower->edge_count > 0)) {
+    return;
+  }
+  span_add(p, &e->kept, variable);
+  e->each = e->each || (follows_steps(e) && is_within(p, owner, e->lower->index) &&
+                        takes_several(p, e->lower->index));
+}
+
+/* What the lower level reads of the upper level's variables, and of other levels in `through`.
+ * Those that its own gradient goes through are no inputs: they are part of it. */
 static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *suite) {
   for (size_t i = 0; i < p->m->variable_count; i++) {
     int owner = p->variables[i].owner;
-    int wanted = owner == e->upper->index || (owner >= 0 && owner != e->lower->index &&
-                                              span_offset(&e->upper->responding, (int)i) >= 0);
-    int read = reads(&suite->builder, (int)i) ||
-               (e->lower->stepper != NULL && reads(&e->lower->stepper->builder, (int)i)) ||
-               (e->extra != NULL && reads(&e->extra->builder, (int)i)) ||
-               (follows_start(e) && start_reads(p, e->lower, (int)i));
+    int read = reads_itself(e, suite, (int)i);
+    find_kept(p, e, (int)i, read);
     if (read) {
       TIER_TRY(check_constants(p, e, (int)i));
     }
-    if (wanted && read) {
+    if (owner >= 0 && owner != e->lower->index && !goes_through(p, e->lower->index, owner) &&
+        wanted_from(p, e->upper->index, owner) && (read || reads_below(e, (int)i))) {
       span_add(p, &e->inputs, (int)i);
     }
   }
   span_places(p, &e->inputs, &e->placed, &e->placed_count);
   return e->inputs.count > 0 ? TIER_OK : carries_nothing(e);
+}
+
+/* Inputs that another level below moves while the lower one runs, where each step is followed. */
+static void find_moving(struct problem *p, tier_edge *e) {
+  e->moving_offsets = arena_alloc(p->arena, (e->inputs.count + 1) * sizeof *e->moving_offsets);
+  for (size_t i = 0; i < e->inputs.count && e->each; i++) {
+    int variable = e->inputs.variables[i];
+    if (is_within(p, p->variables[variable].owner, e->lower->index)) {
+      e->moving_offsets[e->moving.count] = e->inputs.offsets[i];
+      span_add(p, &e->moving, variable);
+    }
+  }
+}
+
+/* Each solve's record is needed if another one of the upper level's edges read it: in one of the
+ * steps that it follows, or before this one was solved again. */
+static void find_keeps(const struct problem *p, tier_edge *e) {
+  for (size_t i = 0; i < e->upper->edge_count && runs_again(p, e); i++) {
+    const tier_edge *reader = e->upper->edges[i];
+    int above = is_within(p, e->lower->index, reader->lower->index);
+    int reads_it = span_offset(&reader->inputs, e->lower->over.variables[0]) >= 0;
+    if (reader != e && reads_it && (reader->each || !above)) {
+      e->keeps_all = 1;
+    }
+  }
 }
 
 /* An implicit estimator needs a cross derivative: some input must reach the gradient. */
@@ -192,6 +256,11 @@ static int32_t check_simplified_cross(tier_edge *e, struct suite *suite) {
 
 static int32_t check_cross(tier_edge *e, struct suite *suite) {
   for (size_t i = 0; i < e->inputs.count; i++) {
+    if (reads_below(e, e->inputs.variables[i])) {
+      return TIER_OK;
+    }
+  }
+  for (size_t i = 0; i < e->inputs.count; i++) {
     if (reads(&suite->builder, e->inputs.variables[i])) {
       return check_simplified_cross(e, suite);
     }
@@ -207,14 +276,12 @@ static int32_t check_cross(tier_edge *e, struct suite *suite) {
 static int32_t allocate_edge(struct problem *p, tier_edge *e) {
   int64_t n = e->lower->over.size;
   e->record.edge = e;
-  e->pulled = vector_new(e->inputs.size);
   e->scratch_inputs = vector_new(e->inputs.size);
   e->scratch_w = vector_new(n);
   e->scratch_g = vector_new(n);
   e->stream = arena_format(p->arena, "levels.%s.through.%s", e->upper->declared->name,
                            e->lower->declared->name);
-  if (e->pulled == NULL || e->scratch_inputs == NULL || e->scratch_w == NULL ||
-      e->scratch_g == NULL) {
+  if (e->scratch_inputs == NULL || e->scratch_w == NULL || e->scratch_g == NULL) {
     return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"",
                 e->lower->declared->name);
   }
@@ -249,7 +316,7 @@ static int32_t check_step_sizes(const tier_edge *e, const struct application *a)
 
 /* What an estimator needs of steps, before any is taken. Only in a check: a comparison of
  * estimators first makes the problem without a step, to find one. */
-static int32_t check_steps(const tier_edge *e) {
+static int32_t check_steps(tier_edge *e) {
   const struct application *a = e->declared->estimator;
   if ((a->component->c.flags & TIER_NEEDS_STEP) && e->lower->stepper == NULL && e->extra == NULL) {
     return fail(
@@ -258,7 +325,11 @@ static int32_t check_steps(const tier_edge *e) {
         "a differentiable step: name one at its slot \"step\", or use an implicit estimator",
         a->component->c.id, e->lower->declared->name);
   }
-  return check_step_sizes(e, a);
+  TIER_TRY(check_step_sizes(e, a));
+  size_t needed = offsetof(tier_estimator_1, check) + sizeof e->api->check;
+  return e->api->struct_size >= needed && e->api->check != NULL
+             ? e->api->check(e->estimator->object, e)
+             : TIER_OK;
 }
 
 static int32_t build_edge(struct problem *p, tier_edge *e) {
@@ -270,7 +341,6 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
                 "response, is not supported yet",
                 e->lower->declared->name);
   }
-  TIER_TRY(check_between(p, e));
   TIER_TRY(instances_get(p, a, NULL, &e->estimator));
   e->api = instance_get(e->estimator, "tier.estimator/1");
   if (e->api == NULL) {
@@ -279,6 +349,7 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
   TIER_TRY(find_step(p, e));
   TIER_TRY(suites_get(e->lower, 0, &suite));
   TIER_TRY(find_inputs(p, e, suite));
+  find_moving(p, e);
   if (a->component->c.flags & TIER_IMPLICIT) {
     TIER_TRY(check_cross(e, suite));
   }
@@ -308,6 +379,9 @@ static int32_t build_edges_of(struct problem *p, struct level *l) {
       first = first < 0 ? first : status;
     }
   }
+  for (size_t i = 0; i < l->edge_count; i++) {
+    find_keeps(p, l->edges[i]);
+  }
   if (l->edge_count > 0 && !p->check_only) {
     l->cotangent = vector_new(l->responding.size);
     if (l->cotangent == NULL) {
@@ -329,6 +403,15 @@ int32_t edges_build(struct problem *p) {
   return first;
 }
 
+int32_t edges_prepare(struct problem *p) {
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    for (size_t k = 0; k < p->levels[i].edge_count; k++) {
+      TIER_TRY(records_prepare(p->levels[i].edges[k]));
+    }
+  }
+  return TIER_OK;
+}
+
 void edge_free(tier_edge *e) {
   for (int i = 0; i < 2; i++) {
     products_free(e->products[i]);
@@ -344,8 +427,10 @@ void edge_free(tier_edge *e) {
   vector_free(e->scratch_s);
   vector_free(e->scratch_inputs);
   vector_free(e->pulled);
-  record_reset(&e->record);
-  tape_free(&e->record);
-  free(e->record.reports);
+  records_free(&e->record);
+  for (size_t i = 0; i < e->older_capacity; i++) {
+    records_free(&e->older[i]);
+  }
+  free(e->older);
   free(e);
 }

@@ -7,11 +7,11 @@
 
 /* Makes the edges of every level (needs levels_build). */
 int32_t edges_build(struct problem *p);
+/* Room for what they keep (needs levels_prepare). */
+int32_t edges_prepare(struct problem *p);
 void edge_free(tier_edge *e);
 /* The edge from `upper` to level `lower`, or NULL. */
 tier_edge *edge_between(const struct level *upper, int lower);
-/* The edge into level `lower`, from whichever level has it in `through`, or NULL. */
-tier_edge *edge_into(const struct problem *p, int lower);
 /* The stepper of a step that an estimator brings, made once: e->extra. */
 int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step);
 

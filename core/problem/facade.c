@@ -10,11 +10,14 @@
 #include "problem/instances.h"
 #include "problem/measures.h"
 #include "problem/products.h"
+#include "problem/records.h"
 #include "problem/starts.h"
 #include "problem/tape.h"
 
 struct tier_oracle {
   tier_edge *e;
+  const tier_record *record;
+  int64_t row; /* of the record */
   struct products *products;
   struct binding *binding;
   tier_vector *w; /* a view */
@@ -29,7 +32,7 @@ static int64_t size(const tier_edge *e) {
   return e->lower->over.size;
 }
 static int64_t input_size(const tier_edge *e) {
-  return e->inputs.size;
+  return e->wide;
 }
 static int64_t steps(const tier_edge *e) {
   return e->lower->steps;
@@ -65,6 +68,12 @@ static int32_t step_size(tier_edge *e, const tier_instance *step, double *lr) {
   return TIER_OK;
 }
 
+static int32_t fixed_point(const tier_edge *e, const tier_instance *step) {
+  const struct application *a =
+      step != NULL ? instances_application(e->p, step) : e->lower->declared->optimizer;
+  return a != NULL && (a->component->c.flags & TIER_FIXED_POINT) != 0;
+}
+
 /* ---- solving ---- */
 
 static int32_t keep(tier_edge *e, tier_record *r, const tier_tape *tape) {
@@ -93,9 +102,13 @@ static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
   int64_t level_step = level_copy(l, t);
   TIER_TRY(level_draw(l));
   l->binding.level_step = level_step;
+  if (l->edge_count > 0) {
+    TIER_TRY(level_solve_children(l));
+  }
   TIER_TRY(level_gradient(l));
   TIER_TRY(level_guard(l));
   TIER_TRY(tape_push(r, l, e->extra_state[0], level_step));
+  TIER_TRY(records_step(r));
   struct point at = level_point(l);
   at.stepper = e->extra;
   at.step_w = l->w->data;
@@ -103,6 +116,7 @@ static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
   at.step_state = e->extra_state[0]->data;
   TIER_TRY(stepper_run(e->extra, &at, l->w_next, e->extra_state[1]));
   vector_interface.copy(l->w_next, l->w);
+  l->moved = ++e->p->clock;
   vector_interface.copy(e->extra_state[1], e->extra_state[0]);
   return vector_interface.finite(l->w)
              ? TIER_OK
@@ -126,8 +140,26 @@ static int32_t extend(tier_edge *e, tier_record *r, const tier_instance *step, i
 }
 
 static const tier_vector *solution(const tier_record *r) {
-  return r->edge->lower->w;
+  return r->made != 0 && r->solution != NULL ? r->solution : r->edge->lower->w;
 }
+
+/* The last step that the level took before the solution. */
+static int64_t last_step(const tier_record *r) {
+  const struct level *l = r->edge->lower;
+  return level_copy(l, (r->made != 0 ? r->taken : l->taken) - 1);
+}
+
+static int32_t pin(tier_edge *e, tier_record *r, const tier_instance *step) {
+  if (step != NULL) {
+    TIER_TRY(edge_extra_stepper(e, step));
+  } else if (e->lower->stepper == NULL) {
+    return fail(TIER_E_REFUSED,
+                "the optimizer of level \"%s\" is not a differentiable step: name one, \"step\"",
+                e->lower->declared->name);
+  }
+  return tape_pin(r, step != NULL ? e->extra : e->lower->stepper, solution(r), last_step(r));
+}
+
 static int64_t tape_length(const tier_record *r) {
   return r->tape.on ? r->tape.length : 0;
 }
@@ -175,13 +207,14 @@ static int32_t activate(tier_oracle *o) {
 
 static int32_t at_solution(tier_edge *e, tier_record *r, int64_t draw, int64_t batch,
                            tier_oracle **out) {
-  (void)r;
   TIER_TRY(oracle_new(e, batch, out));
   tier_oracle *o = *out;
-  o->w = vector_view(e->lower->w->data, e->lower->over.size);
+  o->record = r;
+  o->row = ROW_SOLUTION;
+  o->w = vector_view(solution(r)->data, e->lower->over.size);
   o->stream = e->stream;
   o->draw = e->pullbacks * DRAWS_APART + draw;
-  o->level_step = level_copy(e->lower, e->lower->taken - 1);
+  o->level_step = last_step(r);
   return TIER_OK;
 }
 
@@ -190,6 +223,8 @@ static int32_t at_step(tier_edge *e, tier_record *r, int64_t t, tier_oracle **ou
   TIER_TRY(tape_step(r, t, &f));
   TIER_TRY(oracle_new(e, 0, out));
   tier_oracle *o = *out;
+  o->record = r;
+  o->row = t;
   o->w = vector_view(f.w, e->lower->over.size);
   o->stream = e->lower->stream;
   o->draw = tape_draw(r, t);
@@ -209,8 +244,11 @@ static const tier_vector *point(const tier_oracle *o) {
 }
 
 static struct point point_of(const tier_oracle *o, const tier_vector *w) {
-  return (struct point){
-      .binding = o->binding, .level = o->e->lower, .w = w->data, .serial = o->serial};
+  return (struct point){.binding = o->binding,
+                        .level = o->e->lower,
+                        .w = w->data,
+                        .serial = o->serial,
+                        .held = records_held(o->record, o->row)};
 }
 
 static int32_t gradient_at(tier_oracle *o, const tier_vector *w, double *value,
@@ -309,7 +347,7 @@ static int32_t cross(tier_oracle *o, const tier_vector *v, double scale, tier_ve
   TIER_TRY(products_cross(o->products, o->e, &k));
   count_products(o, 0, 1);
   TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, NULL, o->e->scratch_inputs));
-  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  inputs_add(o->e, o->row, scale, o->e->scratch_inputs, inputs);
   return TIER_OK;
 }
 
@@ -321,7 +359,7 @@ static int32_t products(tier_oracle *o, const tier_vector *v, tier_vector *out, 
   TIER_TRY(products_both(o->products, o->e, &k));
   count_products(o, 1, 1);
   TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, out, o->e->scratch_inputs));
-  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  inputs_add(o->e, o->row, scale, o->e->scratch_inputs, inputs);
   return TIER_OK;
 }
 
@@ -330,7 +368,8 @@ static int32_t cross_forward(tier_oracle *o, const tier_vector *tangent, tier_ve
   TIER_TRY(activate(o));
   TIER_TRY(products_cross_forward(o->products, o->e, &k));
   count_products(o, 0, 1);
-  return run_kernel(o, k, o->w, o->e->placed, o->e->placed_count, tangent, out, NULL);
+  inputs_take(o->e, o->row, tangent, o->e->scratch_inputs);
+  return run_kernel(o, k, o->w, o->e->placed, o->e->placed_count, o->e->scratch_inputs, out, NULL);
 }
 
 static int32_t input_gradient_at(tier_oracle *o, const tier_vector *w, double scale,
@@ -341,7 +380,7 @@ static int32_t input_gradient_at(tier_oracle *o, const tier_vector *w, double sc
   o->e->lower->ledger.gradients++;
   o->e->lower->ledger.samples += o->products->suite->sample_rows;
   TIER_TRY(run_kernel(o, k, w, NULL, 0, NULL, NULL, o->e->scratch_inputs));
-  vector_interface.axpy(scale, o->e->scratch_inputs, inputs);
+  inputs_add(o->e, o->row, scale, o->e->scratch_inputs, inputs);
   return TIER_OK;
 }
 
@@ -417,7 +456,7 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   vector_interface.copy(to_g, v_g);
   vector_interface.copy(to_s, v_s);
   if (kernel_writes(k, first, e->placed_count)) {
-    vector_interface.axpy(1.0, e->scratch_inputs, inputs);
+    inputs_add(e, t, 1.0, e->scratch_inputs, inputs);
   }
   return TIER_OK;
 }
@@ -444,8 +483,9 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   for (size_t i = 0; i < s->state_count; i++) {
     k->given[2 + i] = state_part(s, t_s, i);
   }
-  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count, inputs->data,
-                   k->given + 2 + s->state_count);
+  inputs_take(e, t, inputs, e->scratch_inputs);
+  placed_addresses(e->lower, binding.level_step, e->placed, e->placed_count,
+                   e->scratch_inputs->data, k->given + 2 + s->state_count);
   take_flat(k, 0, to_w);
   take_states(s, k, 1, to_s);
   TIER_TRY(kernel_run(k, e->p, &at, (const void *const *)k->given, k->taken));
@@ -523,4 +563,6 @@ const tier_problem_1 problem_interface = {
     .point = point,
     .keep = keep,
     .tape_bytes = tape_bytes,
+    .fixed_point = fixed_point,
+    .pin = pin,
 };

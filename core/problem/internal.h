@@ -16,6 +16,7 @@
  *   revolve.c        where checkpoints on a tape stand
  *   starts.c         derivatives of initial values that read variables
  *   edges.c          edges: what they carry, and what must hold for them
+ *   records.c        what a solve leaves behind beside the tape: what it read of other levels
  *   facade.c         tier.problem/1: oracles, the step map, records
  *   responses.c      hypergradients: direct term plus responses
  *   top.c            tier.levels/1: the top level and the solver
@@ -189,12 +190,12 @@ struct kernel {
   uint32_t output_count;
   const void **slow_pointers, **fast_pointers;
   void **output_pointers;
-  uint32_t asked; /* outputs, with those that are zero */
-  uint32_t *live; /* output_count numbers: which of the outputs asked for are not zero */
+  uint32_t asked;         /* outputs, with those that are zero */
+  uint32_t *live;         /* output_count numbers: which of the outputs asked for are not zero */
   unsigned char *written; /* of each output asked for: it is not zero */
-  uint64_t bound; /* serial of what it is bound to; 0: nothing */
-  int constant;   /* its slow inputs hold the same numbers at every point */
-  void **given, **taken; /* room for a caller's tables of vectors and of the outputs asked for */
+  uint64_t bound;         /* serial of what it is bound to; 0: nothing */
+  int constant;           /* its slow inputs hold the same numbers at every point */
+  void **given, **taken;  /* room for a caller's tables of vectors and of the outputs asked for */
   const char *what;
   struct builder *builder;
   tier_value *vectors, *outputs; /* vector_count and output_count values of its graph */
@@ -278,6 +279,8 @@ struct level {
   int64_t draws;          /* so far: the counter of its batch stream */
   int64_t taken;          /* steps in the parent's present step */
   int64_t runs;           /* how often it was run by its parent */
+  struct level *above;    /* on whose behalf it runs: its parent, or one that solves it again */
+  uint64_t began, moved;  /* p->clock when its present step began, and when its w last moved */
   char *stream;           /* "levels.inner.batch" */
   double value, gradient_norm, direct_norm, response_norm;
   double *term_values;
@@ -328,6 +331,14 @@ struct tape {
 struct tier_record {
   tier_edge *edge;
   struct tape tape;
+  uint64_t made;          /* p->clock when its solve was complete; 0: it is not */
+  int64_t taken;          /* the lower level's steps by then */
+  tier_vector *solution;  /* a copy, where the level runs again before the pullback; or NULL */
+  tier_vector *cotangent; /* of the solution, where it is not the newest record; or NULL */
+  int64_t rows;           /* room in the next two: row 0 is the solution, row 1 + t is step t */
+  void *kept;    /* rows x edge->kept.size: values of other levels' variables that it read */
+  int64_t *seen; /* rows x upper->edge_count: which record of that edge was the newest; -1:
+                    there was none in this step of the upper level */
   struct report_entry *reports;
   size_t report_count, report_capacity;
 };
@@ -344,9 +355,19 @@ struct tier_edge {
   const struct manifest_through *declared;
   struct instance *estimator;
   const tier_estimator_1 *api;
-  struct span inputs;
+  struct span inputs; /* what cotangents are passed on to */
   struct placed *placed;
   size_t placed_count;
+  struct span moving; /* of them, those that move during the run, so that each step read others */
+  int64_t *moving_offsets; /* of those, in the inputs */
+  int64_t slots;           /* one for each step that is followed, if any of the inputs move; or 0 */
+  int64_t wide;       /* inputs.size + slots * moving.size: the inputs as estimators see them */
+  struct span kept;   /* variables of other levels that a record keeps */
+  int each;           /* it keeps them for each step */
+  int keeps_all;      /* every solve in a step of the upper level keeps its record */
+  int64_t count;      /* solves in the present step of the upper level */
+  tier_record *older; /* of its earlier solves in it; `record` is the newest */
+  size_t older_count, older_capacity;
   struct products *products[2]; /* on the level's own context, and with a batch of its own */
   struct stepper *extra;        /* of a step that the estimator brings */
   tier_vector *extra_state[2];
@@ -358,7 +379,7 @@ struct tier_edge {
   char *stream;               /* "levels.outer.through.inner" */
   struct binding bindings[2]; /* of oracles: on the level's own batch, on another */
   tier_record record;
-  tier_vector *pulled; /* p: the result of pullback */
+  tier_vector *pulled; /* `wide`: the result of pullback */
   int64_t pullbacks;
 };
 
@@ -401,6 +422,7 @@ struct problem {
   tier_vector **kept; /* one a variable: tier_levels_1.keep */
   int64_t has_kept;
   uint64_t serial;
+  uint64_t clock; /* counts solves and moves, to tell which came first */
   double solve_seconds, pullback_seconds;
   int pullback_depth, solve_depth;
   double started;

@@ -121,6 +121,10 @@ const void *kernel_input(const struct problem *p, const struct input *in, const 
       if (at->level != NULL && at->w != NULL && v->owner == at->level->index) {
         return elements_at(p, at->w, v->offset + offset);
       }
+      int64_t held = at->held.values != NULL ? span_offset(at->held.span, in->index) : -1;
+      if (held >= 0) {
+        return elements_at(p, at->held.values, held + offset);
+      }
       return elements_at(p, v->value->data, offset);
     }
     case INPUT_COPIES:

@@ -4,6 +4,12 @@
 
 #include "problem/internal.h"
 
+/* Values of variables as they were, in place of what they are now. */
+struct held {
+  const struct span *span;
+  const void *values; /* NULL: none */
+};
+
 /* Where a program reads what it is run on. */
 struct point {
   const struct binding *binding;
@@ -12,6 +18,7 @@ struct point {
   uint64_t serial;               /* identifies w, the other variables and the draw, for bind */
   const struct stepper *stepper; /* of INPUT_W, INPUT_G, INPUT_STATE: */
   const void *step_w, *step_g, *step_state;
+  struct held held;
 };
 
 /* Which inputs are given to apply rather than to bind. */

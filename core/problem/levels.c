@@ -9,6 +9,7 @@
 #include "problem/draws.h"
 #include "problem/instances.h"
 #include "problem/measures.h"
+#include "problem/records.h"
 #include "problem/steppers.h"
 #include "problem/tape.h"
 #include "problem/variables.h"
@@ -315,6 +316,7 @@ static int32_t run_loop(struct level *l, int64_t steps, double tolerance) {
     return status;
   }
   l->taken += report.iterations;
+  l->moved = ++l->p->clock;
   return TIER_OK;
 }
 
@@ -333,6 +335,7 @@ int32_t level_update(struct level *l) {
   TIER_TRY(stepper_run(l->stepper, &at, l->w_next, l->state_next));
   TIER_TRY(level_guard_update(l, l->w, l->w_next));
   vector_interface.copy(l->w_next, l->w);
+  l->moved = ++l->p->clock;
   tier_vector *old = l->state;
   l->state = l->state_next;
   l->state_next = old;
@@ -353,6 +356,7 @@ static int32_t step_once(struct level *l, double tolerance, tier_record *record,
   }
   if (record != NULL) {
     TIER_TRY(tape_push(record, l, l->state, l->binding.level_step));
+    TIER_TRY(records_step(record));
   }
   TIER_TRY(level_update(l));
   l->taken++;

@@ -33,8 +33,19 @@ int32_t level_guard_update(struct level *l, const tier_vector *w, const tier_vec
 /* The state of its optimizer as at the start. */
 void level_reset(struct level *l);
 
-/* responses.c */
+/* ---- responses.c ---- */
+
+/* Solves what is below it for one step: its children, and those in `through` that a level between
+ * solves for itself, once more. */
 int32_t level_solve_children(struct level *l);
+/* Where cotangents on variables of levels further up are added. */
+struct beyond {
+  const struct span *span;
+  tier_vector *to;
+};
+/* Pulls the level's cotangents back through its edges: adds to its gradient, and, if not NULL, to
+ * `beyond`. */
+int32_t level_pull(struct level *l, const struct beyond *beyond);
 /* Value and gradient; with `through` edges the hypergradient. */
 int32_t level_gradient(struct level *l);
 double now_seconds(void);

@@ -164,6 +164,7 @@ static int32_t make(struct problem *p) {
   TIER_TRY(status);
   TIER_TRY(hash_files(p));
   TIER_TRY(levels_prepare(p));
+  TIER_TRY(edges_prepare(p));
   TIER_TRY(variables_initialize(p, -1));
   return build_solver(p);
 }

@@ -1,8 +1,9 @@
 /* Hypergradients. For a level with `through` edges (design.md, section 6):
  *
- *   dF/dlambda + sum over edges, in reverse topological order, of the pullback of the cotangent
- * that has arrived on that lower level's variables.
- */
+ *   dF/dlambda + sum over solves of lower levels, the latest first, of the pullback of the
+ * cotangent that has arrived on that solve's solution.
+ *
+ * The latest first is a reverse topological order: a solve reads only what was solved before it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/profile.h"
 #include "problem/edges.h"
 #include "problem/instances.h"
+#include "problem/records.h"
 #include "problem/variables.h"
 
 double now_seconds(void) {
@@ -72,26 +74,60 @@ static int32_t stationarity(tier_edge *e) {
 /* ---- solving what is below ---- */
 
 static int32_t solve_edge(tier_edge *e) {
-  record_reset(&e->record);
+  records_open(e);
   int32_t status = e->api->solve(e->estimator->object, e, e->estimator->state, &e->record);
   if (status == TIER_OK) {
     status = stationarity(e);
   }
+  if (status == TIER_OK) {
+    status = records_close(&e->record);
+  }
   return status < 0 ? fail_at(&e->declared->place, status) : TIER_OK;
+}
+
+/* The edge on whose behalf a level is solved: of the nearest of those above it, as they run now,
+ * that goes through it; NULL: none does. */
+static tier_edge *edge_of(const struct level *l) {
+  tier_edge *e = NULL;
+  for (const struct level *above = l->above; above != NULL && e == NULL; above = above->above) {
+    e = edge_between(above, l->index);
+  }
+  return e;
+}
+
+static int32_t solve_level(struct level *l, struct level *above) {
+  struct problem *p = l->p;
+  l->above = above;
+  tier_edge *e = edge_of(l);
+  profile_begin(p->options.profile, "solve", l->declared->name);
+  int32_t status = e != NULL ? solve_edge(e) : level_run(l, NULL);
+  profile_end(p->options.profile);
+  return status;
+}
+
+/* The children in turn; then those in `through` that were solved on behalf of a level between. */
+static int32_t solve_all(struct level *l) {
+  for (size_t i = 0; i < l->child_count; i++) {
+    TIER_TRY(solve_level(&l->p->levels[l->children[i]], l));
+  }
+  for (size_t i = 0; i < l->p->m->level_count; i++) {
+    const tier_edge *e = edge_between(l, (int)i);
+    if (e != NULL && e->count == 0) {
+      TIER_TRY(solve_level(e->lower, l));
+    }
+  }
+  return TIER_OK;
 }
 
 int32_t level_solve_children(struct level *l) {
   struct problem *p = l->p;
   double started = now_seconds();
-  int32_t status = TIER_OK;
-  p->solve_depth++;
-  for (size_t i = 0; i < l->child_count && status == TIER_OK; i++) {
-    tier_edge *e = edge_into(p, l->children[i]);
-    struct level *child = &p->levels[l->children[i]];
-    profile_begin(p->options.profile, "solve", child->declared->name);
-    status = e != NULL ? solve_edge(e) : level_run(child, NULL);
-    profile_end(p->options.profile);
+  l->began = ++p->clock;
+  for (size_t i = 0; i < l->edge_count; i++) {
+    records_begin(l->edges[i]);
   }
+  p->solve_depth++;
+  int32_t status = solve_all(l);
   if (--p->solve_depth == 0) {
     p->solve_seconds += now_seconds() - started;
   }
@@ -100,32 +136,98 @@ int32_t level_solve_children(struct level *l) {
 
 /* ---- pulling back ---- */
 
-/* Adds what was pulled back to the level's gradient and to the cotangents of other lower levels. */
-static void distribute(struct level *l, const tier_edge *e) {
-  size_t bytes = dtype_size(l->p->dtype);
-  for (size_t i = 0; i < e->inputs.count; i++) {
-    int variable = e->inputs.variables[i];
-    int64_t size = l->p->variables[variable].size;
-    int64_t own = span_offset(&l->over, variable);
-    tier_vector *target = own >= 0 ? l->gradient : l->cotangent;
-    int64_t offset = own >= 0 ? own : span_offset(&l->responding, variable);
-    tier_vector *from =
-        vector_view((char *)e->pulled->data + (size_t)e->inputs.offsets[i] * bytes, size);
-    tier_vector *to = vector_view((char *)target->data + (size_t)offset * bytes, size);
-    vector_interface.axpy(1.0, from, to);
-    vector_free(from);
-    vector_free(to);
-  }
+/* Parts of flat vectors, as views. */
+static tier_vector part(const tier_vector *x, int64_t offset, int64_t size) {
+  return (tier_vector){.size = size,
+                       .dtype = x->dtype,
+                       .data = (char *)x->data + (size_t)offset * dtype_size(x->dtype)};
 }
 
-static int32_t pull_edge(struct level *l, tier_edge *e) {
-  int64_t offset = span_offset(&l->responding, e->lower->over.variables[0]);
-  char *base = (char *)l->cotangent->data + (size_t)offset * dtype_size(l->p->dtype);
-  tier_vector *cotangent = vector_view(base, e->lower->over.size);
+/* Where the cotangent of a record of an edge stands: the newest one's among those of the level. */
+static tier_vector cotangent_of(struct level *l, const tier_edge *e, tier_record *r) {
+  return r == &e->record
+             ? part(l->cotangent, span_offset(&l->responding, e->lower->over.variables[0]),
+                    e->lower->over.size)
+             : part(r->cotangent, 0, e->lower->over.size);
+}
+
+/* The edges start with no cotangents on their older records. */
+static int32_t clear_older(struct level *l) {
+  for (size_t i = 0; i < l->edge_count; i++) {
+    tier_edge *e = l->edges[i];
+    for (size_t k = 0; k < e->older_count; k++) {
+      tier_record *r = &e->older[k];
+      r->cotangent = r->cotangent != NULL ? r->cotangent : vector_new(e->lower->over.size);
+      if (r->cotangent == NULL) {
+        return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"",
+                    e->lower->declared->name);
+      }
+      vector_interface.fill(r->cotangent, 0);
+    }
+  }
+  return TIER_OK;
+}
+
+/* Adds `from` to the cotangent of the record that the row read of that variable's level; what it
+ * read from before this step is a constant. */
+static int32_t pass_on(struct level *l, const tier_record *r, int64_t row, int variable,
+                       const tier_vector *from) {
+  const struct variable *v = &l->p->variables[variable];
+  for (size_t k = 0; k < l->edge_count; k++) {
+    tier_edge *e = l->edges[k];
+    if (e->lower->index != v->owner) {
+      continue;
+    }
+    int64_t number = records_seen(r, row, k);
+    tier_record *to = number < 0 ? NULL : records_number(e, number);
+    if (to == NULL) {
+      return number < 0 ? TIER_OK
+                        : fail(TIER_E_INTERNAL, "level \"%s\": its solve %lld was not kept",
+                               e->lower->declared->name, (long long)number);
+    }
+    tier_vector whole = cotangent_of(l, e, to);
+    tier_vector target = part(&whole, v->offset, v->size);
+    vector_interface.axpy(1.0, from, &target);
+  }
+  return TIER_OK;
+}
+
+/* Adds what was pulled back to the level's gradient, and to the cotangents of other lower levels;
+ * what belongs to the variables of levels above goes to `beyond`, or is dropped. */
+static int32_t distribute(struct level *l, const tier_edge *e, const tier_record *r,
+                          const struct beyond *beyond) {
+  for (size_t i = 0; i < e->inputs.count; i++) {
+    int variable = e->inputs.variables[i];
+    int64_t own = span_offset(&l->over, variable);
+    tier_vector from = part(e->pulled, e->inputs.offsets[i], l->p->variables[variable].size);
+    int64_t outside = beyond != NULL ? span_offset(beyond->span, variable) : -1;
+    if (own >= 0 || outside >= 0) {
+      tier_vector to =
+          part(own >= 0 ? l->gradient : beyond->to, own >= 0 ? own : outside, from.size);
+      vector_interface.axpy(1.0, &from, &to);
+    } else {
+      TIER_TRY(pass_on(l, r, ROW_SOLUTION, variable, &from));
+    }
+  }
+  for (int64_t t = 0; t < e->slots && t < r->tape.length; t++) {
+    for (size_t i = 0; i < e->moving.count; i++) {
+      int variable = e->moving.variables[i];
+      tier_vector from = part(e->pulled, e->inputs.size + t * e->moving.size + e->moving.offsets[i],
+                              l->p->variables[variable].size);
+      TIER_TRY(pass_on(l, r, t, variable, &from));
+    }
+  }
+  return TIER_OK;
+}
+
+static int32_t pull_record(struct level *l, tier_edge *e, tier_record *r,
+                           const struct beyond *beyond) {
+  tier_vector cotangent = cotangent_of(l, e, r);
   vector_interface.fill(e->pulled, 0);
-  int32_t status = e->api->pullback(e->estimator->object, e, e->estimator->state, &e->record,
-                                    cotangent, e->pulled);
-  vector_free(cotangent);
+  profile_begin(l->p->options.profile, "pullback", e->lower->declared->name);
+  int32_t status =
+      e->api->pullback(e->estimator->object, e, e->estimator->state, r, &cotangent, e->pulled);
+  profile_end(l->p->options.profile);
   e->pullbacks++;
   if (status < 0) {
     return fail_at(&e->declared->place, status);
@@ -138,25 +240,44 @@ static int32_t pull_edge(struct level *l, tier_edge *e) {
                (long long)l->p->done);
     return fail_at(&e->declared->place, TIER_E_NONFINITE);
   }
-  distribute(l, e);
-  return TIER_OK;
+  return distribute(l, e, r, beyond);
+}
+
+/* The edge whose next record (left[i] of them are left) was made last; -1: none is left. */
+static int latest(const struct level *l, const int64_t *left) {
+  int found = -1;
+  uint64_t made = 0;
+  for (size_t i = 0; i < l->edge_count; i++) {
+    const tier_record *r = left[i] > 0 ? records_number(l->edges[i], left[i] - 1) : NULL;
+    if (r != NULL && r->made > made) {
+      made = r->made;
+      found = (int)i;
+    }
+  }
+  return found;
+}
+
+int32_t level_pull(struct level *l, const struct beyond *beyond) {
+  int64_t *left = memory_alloc(l->edge_count, sizeof *left);
+  int32_t status = clear_older(l);
+  for (size_t i = 0; i < l->edge_count; i++) {
+    left[i] = l->edges[i]->count;
+  }
+  for (int i = latest(l, left); i >= 0 && status == TIER_OK; i = latest(l, left)) {
+    left[i]--;
+    status = pull_record(l, l->edges[i], records_number(l->edges[i], left[i]), beyond);
+  }
+  free(left);
+  return status;
 }
 
 static int32_t pull_all(struct level *l) {
   struct problem *p = l->p;
   double started = now_seconds();
-  int32_t status = TIER_OK;
   l->direct_norm = vector_interface.norm(l->gradient);
   vector_interface.copy(l->gradient, l->update);
   p->pullback_depth++;
-  for (size_t i = p->m->level_count; i-- > 0 && status == TIER_OK;) {
-    tier_edge *e = edge_between(l, (int)i);
-    if (e != NULL) {
-      profile_begin(p->options.profile, "pullback", e->lower->declared->name);
-      status = pull_edge(l, e);
-      profile_end(p->options.profile);
-    }
-  }
+  int32_t status = level_pull(l, NULL);
   if (--p->pullback_depth == 0) {
     p->pullback_seconds += now_seconds() - started;
   }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "problem/draws.h"
 #include "problem/edges.h"
+#include "problem/records.h"
 #include "problem/reversible.h"
 #include "problem/steppers.h"
 
@@ -218,6 +219,17 @@ int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *stat
   }
 }
 
+int32_t tape_pin(tier_record *r, struct stepper *s, const tier_vector *w, int64_t step) {
+  struct tape *a = &r->tape;
+  TIER_TRY(tape_begin(r, s, 1));
+  memset(a->arena, 0, (size_t)frame_bytes(s));
+  memcpy(frame_at(a, 0).w, w->data, (size_t)s->n * dtype_size(s->p->dtype));
+  a->first_draw = r->edge->lower->draws - 1;
+  a->first_level_step = step;
+  a->length = 1;
+  return TIER_OK;
+}
+
 int64_t tape_draw(const tier_record *r, int64_t t) {
   return r->tape.first_draw + t;
 }
@@ -238,7 +250,8 @@ struct point tape_point(const tier_record *r, int64_t t, const struct frame *f,
                         .stepper = r->tape.stepper,
                         .step_w = f->w,
                         .step_g = f->g,
-                        .step_state = f->s};
+                        .step_state = f->s,
+                        .held = records_held(r, t)};
 }
 
 /* f.g <- dF/dw at f.w, on the rows of step t. */
@@ -250,7 +263,8 @@ static int32_t gradient_again(tier_record *r, int64_t t, const struct frame *f) 
   TIER_TRY(edge_prepare(e, 0));
   TIER_TRY(binding_draw(e->p, b, l->stream, tape_draw(r, t)));
   b->level_step = tape_level_step(r, t);
-  struct point at = {.binding = b, .level = l, .w = f->w, .serial = b->serial};
+  struct point at = {
+      .binding = b, .level = l, .w = f->w, .serial = b->serial, .held = records_held(r, t)};
   struct tier_vector g = vector_at(r->tape.stepper, f->g, r->tape.stepper->n);
   return suite_gradient(l->suites[0], &at, &value, NULL, &g, NULL);
 }

@@ -15,6 +15,9 @@ int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps);
 /* Appends a step that is about to be taken: the level's w, gradient and draw, and the state. */
 int32_t tape_push(tier_record *r, const struct level *l, const tier_vector *state,
                   int64_t level_step);
+/* A tape of one step of s that is not taken: number `step` of the level's, from w, with states and
+ * gradient zero. */
+int32_t tape_pin(tier_record *r, struct stepper *s, const tier_vector *w, int64_t step);
 /* The point after the last step. */
 void tape_end(tier_record *r, const tier_vector *w, const tier_vector *state);
 /* What step t was given; it stays until another step is asked for. */
