@@ -99,7 +99,9 @@ static void run_chunk(void *context, int64_t chunk) {
 void cpu_run_chunks(struct threads *t, const struct call *c, int64_t size, int64_t grain,
                     chunk_function run) {
   struct chunks chunks = {c, size, grain, run};
-  if (size > 0) {
+  if (size > 0 && (t == NULL || size <= grain)) {
+    run(c, 0, size);
+  } else if (size > 0) {
     threads_run(t, (size + grain - 1) / grain, run_chunk, &chunks);
   }
 }

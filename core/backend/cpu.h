@@ -49,8 +49,11 @@ int64_t cpu_grain(int64_t cost);
 struct cpu_plan {
   int alone; /* run with threads NULL, and by several threads at once: nothing is written here */
   int32_t (*run)(const struct call *c, struct threads *threads);
-  struct loop loop;          /* elementwise, copy */
-  elementwise_kernel kernel; /* elementwise */
+  struct loop loop;                     /* elementwise, copy */
+  elementwise_kernel kernel;            /* elementwise */
+  int64_t steps[CPU_MOST_OPERANDS - 1]; /* of the inputs along the last axis */
+  int flat;                             /* one row: the kernel can take it as it is */
+  int short_rows;
   /* sum */
   struct loop kept;    /* the axes that stay: operands output and input */
   struct loop reduced; /* those that go away: operand input (and the input again) */

@@ -24,18 +24,19 @@ static elementwise_kernel find_kernel(const struct instruction *i, int32_t dtype
   return i->op < TIER_OP_COUNT ? k->elementwise[i->op] : NULL;
 }
 
-static void gather_tile(void *tile, const char *from, int64_t n, int64_t stride, size_t element) {
+/* to[i] = from[i * stride] */
+static void gather_tile(void *to, const char *from, int64_t n, int64_t stride, size_t element) {
   if (element == 4) {
-    uint32_t *to = tile;
+    uint32_t *y = to;
     const uint32_t *x = (const void *)from;
     for (int64_t i = 0; i < n; i++) {
-      to[i] = x[i * stride];
+      y[i] = x[i * stride];
     }
   } else {
-    uint64_t *to = tile;
+    uint64_t *y = to;
     const uint64_t *x = (const void *)from;
     for (int64_t i = 0; i < n; i++) {
-      to[i] = x[i * stride];
+      y[i] = x[i * stride];
     }
   }
 }
@@ -49,7 +50,7 @@ static void run_piece(const struct call *c, char *const *rows, int64_t column, i
   int64_t step[CPU_MOST_OPERANDS - 1] = {0};
   for (int32_t j = 1; j < l->operands; j++) {
     size_t element = view_element(&c->code->inputs[j - 1], c->dtype);
-    int64_t stride = l->strides[j][l->rank - 1];
+    int64_t stride = plan->steps[j - 1];
     const char *from = rows[j] + column * stride * (int64_t)element;
     if (stride == 0 || stride == 1) {
       in[j - 1] = from;
@@ -64,10 +65,9 @@ static void run_piece(const struct call *c, char *const *rows, int64_t column, i
   plan->kernel(n, rows[0] + column * (int64_t)element, in, step);
 }
 
-static int needs_tiles(const struct loop *l) {
-  for (int32_t j = 1; j < l->operands; j++) {
-    int64_t stride = l->strides[j][l->rank - 1];
-    if (stride != 0 && stride != 1) {
+static int needs_tiles(const struct cpu_plan *plan) {
+  for (int32_t j = 1; j < plan->loop.operands; j++) {
+    if (plan->steps[j - 1] != 0 && plan->steps[j - 1] != 1) {
       return 1;
     }
   }
@@ -78,7 +78,7 @@ static void run_range(const struct call *c, int64_t begin, int64_t end) {
   const struct cpu_plan *plan = c->code->plan;
   const struct loop *l = &plan->loop;
   int64_t inner = l->dims[l->rank - 1];
-  int64_t most = needs_tiles(l) ? TILE : inner;
+  int64_t most = needs_tiles(plan) ? TILE : inner;
   char *rows[CPU_MOST_OPERANDS] = {0};
   int64_t row = begin / inner;
   int64_t column = begin % inner;
@@ -98,9 +98,101 @@ static void run_range(const struct call *c, int64_t begin, int64_t end) {
   }
 }
 
+/* ---- short rows: many at once, their operands brought together without gaps ---- */
+
+#define SHORT 64 /* elements */
+#define WIDTH 16 /* elements that are stored at once */
+
+/* to (rows, n): row r is x[r * stride] n times. Stores WIDTH at once; what is too much is stored
+ * over by the next row, or lies in the gap behind `to`. */
+#define REPEAT(name, T)                                                          \
+  static void name(T *to, const T *x, int64_t rows, int64_t n, int64_t stride) { \
+    for (int64_t row = 0; row < rows; row++) {                                   \
+      const T value = x[row * stride];                                           \
+      for (int64_t column = 0; column < n; column += WIDTH) {                    \
+        for (int i = 0; i < WIDTH; i++) {                                        \
+          to[row * n + column + i] = value;                                      \
+        }                                                                        \
+      }                                                                          \
+    }                                                                            \
+  }
+REPEAT(repeat_4, uint32_t)
+REPEAT(repeat_8, uint64_t)
+
+/* Operand j's rows from `row` on, one behind the other, into `tile`. */
+static void gather_rows(const struct call *c, int32_t j, int64_t row, int64_t rows,
+                        uint64_t *tile) {
+  const struct cpu_plan *plan = c->code->plan;
+  const struct loop *l = &plan->loop;
+  const struct view *v = &c->code->inputs[j - 1];
+  int64_t element = (int64_t)view_element(v, c->dtype);
+  int64_t n = l->dims[1];
+  const char *x = view_data(v, c->dtype, c->bases) + row * l->strides[j][0] * element;
+  if (plan->steps[j - 1] == 0 && element == 4) {
+    repeat_4((void *)tile, (const void *)x, rows, n, l->strides[j][0]);
+  } else if (plan->steps[j - 1] == 0) {
+    repeat_8(tile, (const void *)x, rows, n, l->strides[j][0]);
+  } else {
+    for (int64_t r = 0; r < rows; r++) {
+      gather_tile((char *)tile + r * n * element, x + r * l->strides[j][0] * element, n,
+                  plan->steps[j - 1], (size_t)element);
+    }
+  }
+}
+
+/* 1 if the operand's rows lie one behind the other; or are all one number. */
+static int is_even(const struct loop *l, int32_t j) {
+  return (l->strides[j][1] == 1 && l->strides[j][0] == l->dims[1]) ||
+         (l->strides[j][1] == 0 && l->strides[j][0] == 0);
+}
+
+/* Rows begin .. end. */
+static void run_short_rows(const struct call *c, int64_t begin, int64_t end) {
+  const struct cpu_plan *plan = c->code->plan;
+  const struct loop *l = &plan->loop;
+  _Alignas(64) uint64_t tiles[CPU_MOST_OPERANDS - 1][TILE + WIDTH];
+  int64_t n = l->dims[1];
+  int64_t together = TILE / n;
+  const void *in[CPU_MOST_OPERANDS - 1] = {0};
+  int64_t step[CPU_MOST_OPERANDS - 1] = {0};
+  for (int64_t row = begin; row < end; row += together) {
+    int64_t rows = end - row < together ? end - row : together;
+    for (int32_t j = 1; j < l->operands; j++) {
+      const struct view *v = &c->code->inputs[j - 1];
+      in[j - 1] = view_data(v, c->dtype, c->bases) +
+                  row * l->strides[j][0] * (int64_t)view_element(v, c->dtype);
+      step[j - 1] = plan->steps[j - 1];
+      if (!is_even(l, j)) {
+        if (row == begin || l->strides[j][0] != 0) { /* else it is there */
+          gather_rows(c, j, row, rows, tiles[j - 1]);
+        }
+        in[j - 1] = tiles[j - 1];
+        step[j - 1] = 1;
+      }
+    }
+    char *out = (char *)call_out(c) + row * n * (int64_t)view_element(&c->code->out, c->dtype);
+    plan->kernel(rows * n, out, in, step);
+  }
+}
+
+/* ---- choosing ---- */
+
 static int32_t run(const struct call *c, struct threads *threads) {
   const struct cpu_plan *plan = c->code->plan;
-  cpu_run_chunks(threads, c, plan->loop.size, plan->grain, run_range);
+  const struct loop *l = &plan->loop;
+  if (plan->flat && (threads == NULL || l->size <= plan->grain)) {
+    const void *in[CPU_MOST_OPERANDS - 1] = {0};
+    for (int32_t j = 1; j < l->operands; j++) {
+      in[j - 1] = call_in(c, (uint32_t)j - 1);
+    }
+    plan->kernel(l->size, call_out(c), in, plan->steps);
+    return TIER_OK;
+  }
+  if (plan->short_rows) {
+    cpu_run_chunks(threads, c, l->size > 0 ? l->dims[0] : 0, plan->grain, run_short_rows);
+  } else {
+    cpu_run_chunks(threads, c, l->size, plan->grain, run_range);
+  }
   return TIER_OK;
 }
 
@@ -136,7 +228,13 @@ int32_t cpu_prepare_elementwise(struct instruction *i, int32_t dtype, struct cpu
     operands[j + 1] = &i->inputs[j];
   }
   loop_make(operands, (int32_t)i->input_count + 1, &plan->loop);
-  plan->grain = cpu_grain(cost_of(i->op));
+  for (uint32_t j = 0; j < i->input_count; j++) {
+    plan->steps[j] = plan->loop.strides[j + 1][plan->loop.rank - 1];
+  }
+  plan->flat = plan->loop.rank == 1 && !needs_tiles(plan);
+  plan->short_rows = plan->loop.rank == 2 && plan->loop.dims[1] <= SHORT;
+  int64_t unit = plan->short_rows ? plan->loop.dims[1] : 1;
+  plan->grain = cpu_grain(cost_of(i->op) * unit);
   plan->run = run;
   return TIER_OK;
 }

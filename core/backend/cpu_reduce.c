@@ -63,6 +63,51 @@ static void sum_elements(const struct call *c, int64_t begin, int64_t end) {
   }
 }
 
+/* sums (rows): row r's sum of x[r * stride + i], i < n, in order. Four rows side by side, so that
+ * one addition need not wait for the one before. */
+#define SHORT 64
+#define SUM_SHORT(name, T)                                                              \
+  static void name(const T *x, int64_t rows, int64_t stride, int64_t n, double *sums) { \
+    int64_t r = 0;                                                                      \
+    for (; r + 4 <= rows; r += 4) {                                                     \
+      double s[4] = {0};                                                                \
+      for (int64_t i = 0; i < n; i++) {                                                 \
+        for (int k = 0; k < 4; k++) {                                                   \
+          s[k] += (double)x[(r + k) * stride + i];                                      \
+        }                                                                               \
+      }                                                                                 \
+      for (int k = 0; k < 4; k++) {                                                     \
+        sums[r + k] = s[k];                                                             \
+      }                                                                                 \
+    }                                                                                   \
+    for (; r < rows; r++) {                                                             \
+      sums[r] = 0.0;                                                                    \
+      for (int64_t i = 0; i < n; i++) {                                                 \
+        sums[r] += (double)x[r * stride + i];                                           \
+      }                                                                                 \
+    }                                                                                   \
+  }
+SUM_SHORT(sum_short_f32, float)
+SUM_SHORT(sum_short_f64, double)
+
+/* Output elements begin .. end, each the sum of a short row. */
+static void sum_short_rows(const struct call *c, int64_t begin, int64_t end) {
+  const struct cpu_plan *plan = c->code->plan;
+  int64_t stride = plan->kept.strides[1][0];
+  int64_t n = plan->reduced.dims[0];
+  double sums[COLUMNS];
+  for (int64_t e = begin; e < end; e += COLUMNS) {
+    int64_t rows = end - e < COLUMNS ? end - e : COLUMNS;
+    const void *x = element_at(c, e * stride);
+    if (c->dtype == DTYPE_F32) {
+      sum_short_f32(x, rows, stride, n, sums);
+    } else {
+      sum_short_f64(x, rows, stride, n, sums);
+    }
+    put(c, e, rows, sums);
+  }
+}
+
 /* Blocks of columns: unit u is block u % blocks of row u / blocks of the kept axes. */
 static void sum_columns(const struct call *c, int64_t begin, int64_t end) {
   const struct cpu_plan *plan = c->code->plan;
@@ -111,7 +156,8 @@ static int32_t run_sum(const struct call *c, struct threads *threads) {
     int64_t width = columns < COLUMNS ? columns : COLUMNS;
     cpu_run_chunks(threads, c, units, cpu_grain(plan->reduced.size * width), sum_columns);
   } else {
-    cpu_run_chunks(threads, c, plan->kept.size, cpu_grain(plan->reduced.size), sum_elements);
+    cpu_run_chunks(threads, c, plan->kept.size, cpu_grain(plan->reduced.size),
+                   plan->short_rows ? sum_short_rows : sum_elements);
   }
   return TIER_OK;
 }
@@ -144,6 +190,7 @@ int32_t cpu_prepare_sum(struct instruction *i, int32_t dtype, struct cpu_plan *p
   const struct loop *r = &plan->reduced;
   int dense = r->strides[0][r->rank - 1] == 1 && r->dims[r->rank - 1] > 1;
   plan->columns = !dense && k->strides[1][k->rank - 1] == 1 && k->dims[k->rank - 1] > 1;
+  plan->short_rows = dense && k->rank == 1 && k->size > 1 && r->rank == 1 && r->size <= SHORT;
   plan->run = run_sum;
   if (!plan->alone && k->size == 1 && r->rank == 1 && dense && r->size >= 2 * SUM_BLOCK) {
     void *partial = NULL;
@@ -186,6 +233,47 @@ static struct line line_of(const struct instruction *i) {
   }
 FIRST_GREATEST(first_greatest_f32, float)
 FIRST_GREATEST(first_greatest_f64, double)
+
+/* out (rows): the greatest of each row of n numbers, four rows side by side. */
+#define MAX_SHORT(name, T)                                        \
+  static void name(const T *x, int64_t rows, int64_t n, T *out) { \
+    int64_t r = 0;                                                \
+    for (; r + 4 <= rows; r += 4) {                               \
+      T most[4];                                                  \
+      for (int k = 0; k < 4; k++) {                               \
+        most[k] = x[(r + k) * n];                                 \
+      }                                                           \
+      for (int64_t i = 1; i < n; i++) {                           \
+        for (int k = 0; k < 4; k++) {                             \
+          T now = x[(r + k) * n + i];                             \
+          most[k] = now > most[k] || now != now ? now : most[k];  \
+        }                                                         \
+      }                                                           \
+      for (int k = 0; k < 4; k++) {                               \
+        out[r + k] = most[k];                                     \
+      }                                                           \
+    }                                                             \
+    for (; r < rows; r++) {                                       \
+      out[r] = x[r * n];                                          \
+      for (int64_t i = 1; i < n; i++) {                           \
+        T now = x[r * n + i];                                     \
+        out[r] = now > out[r] || now != now ? now : out[r];       \
+      }                                                           \
+    }                                                             \
+  }
+MAX_SHORT(max_short_f32, float)
+MAX_SHORT(max_short_f64, double)
+
+/* Lines begin .. end, whose numbers are neighbours. */
+static void max_short_lines(const struct call *c, int64_t begin, int64_t end) {
+  int64_t n = line_of(c->code).length;
+  void *out = call_out(c);
+  if (c->dtype == DTYPE_F32) {
+    max_short_f32(element_at(c, begin * n), end - begin, n, (float *)out + begin);
+  } else {
+    max_short_f64(element_at(c, begin * n), end - begin, n, (double *)out + begin);
+  }
+}
 
 /* Lines begin .. end. */
 static void max_lines(const struct call *c, int64_t begin, int64_t end) {
@@ -248,7 +336,9 @@ static int32_t run_order(const struct call *c, struct threads *threads) {
   const struct cpu_plan *plan = c->code->plan;
   struct line l = line_of(c->code);
   if (c->code->op != TIER_OP_ARGSORT) {
-    cpu_run_chunks(threads, c, l.outer * l.inner, cpu_grain(l.length), max_lines);
+    int is_short = c->code->op == TIER_OP_MAX && l.inner == 1 && l.length <= SHORT;
+    cpu_run_chunks(threads, c, l.outer * l.inner, cpu_grain(l.length),
+                   is_short ? max_short_lines : max_lines);
     return TIER_OK;
   }
   int32_t *out = call_out(c);

@@ -11,7 +11,7 @@ const struct block_limits usual_limits = {.least_units = 16,
                                           .chunk_bytes = 65536,
                                           .cache_1 = 24576,
                                           .cache_2 = 393216,
-                                          .wide_block = 384,
+                                          .wide_block = 256,
                                           .least_block = 32,
                                           .partial = 4};
 const struct block_limits small_limits = {.least_units = 2,
