@@ -1,6 +1,8 @@
-/* A small pool. One job at a time: the caller publishes it and works on it itself; workers wake up
- * and take chunks, in order, from one counter. Which thread runs a chunk is left open; what a chunk
- * is must not depend on the number of threads. */
+/* A small pool. One job at a time: the caller opens it and works on it itself; workers that come
+ * while it is open enter, and take chunks, in order, from one counter. When no chunk is left the
+ * caller closes it and waits for those that are inside, not for workers that are still waking up.
+ * Which thread runs a chunk is left open; what a chunk is must not depend on the number of threads.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -10,24 +12,28 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* How often an idle worker looks for a job before it sleeps: about 20 microseconds. */
+/* How often an idle worker looks for a job before it sleeps: 20 to 100 microseconds, about what
+ * waking it up again costs. */
 #define SPINS 2000
+
+#define OPEN (UINT64_C(1) << 32)
 
 struct threads {
   int count; /* the caller's included */
   pthread_t *workers;
   pthread_mutex_t mutex;
-  pthread_cond_t wake; /* a job was published, or stop */
-  pthread_cond_t done; /* the last worker has left the job */
-  int stop;
+  pthread_cond_t wake;  /* a job was opened, or stop */
+  pthread_cond_t done;  /* the last worker has left the closed job */
+  _Atomic int sleeping; /* workers that wait for `wake` */
+  _Atomic int stop;
   /* The job. `generation` grows with each; workers compare it with the last one they saw. */
   _Atomic uint64_t generation;
   void (*run)(void *context, int64_t chunk);
   void *context;
   int64_t chunks;
   _Atomic int64_t next;
-  _Atomic int inside; /* workers that have not left the job */
-  atomic_flag busy;   /* one job at a time */
+  _Atomic uint64_t gate; /* how many workers are inside; + OPEN while more may enter */
+  atomic_flag busy;      /* one job at a time */
 };
 
 static _Thread_local int inside_chunk;
@@ -60,15 +66,28 @@ static uint64_t wait_for_job(struct threads *t, uint64_t seen) {
     pause_briefly();
   }
   (void)pthread_mutex_lock(&t->mutex);
+  atomic_fetch_add(&t->sleeping, 1); /* before it looks again; announce() looks after it changed */
   while (atomic_load(&t->generation) == seen) {
     (void)pthread_cond_wait(&t->wake, &t->mutex);
   }
+  atomic_fetch_sub(&t->sleeping, 1);
   (void)pthread_mutex_unlock(&t->mutex);
   return atomic_load(&t->generation);
 }
 
+/* 1 if the worker is inside a job that is open. */
+static int enter_job(struct threads *t) {
+  uint64_t gate = atomic_load(&t->gate);
+  while ((gate & OPEN) != 0) {
+    if (atomic_compare_exchange_weak(&t->gate, &gate, gate + 1)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static void leave_job(struct threads *t) {
-  if (atomic_fetch_sub(&t->inside, 1) == 1) {
+  if (atomic_fetch_sub(&t->gate, 1) == 1) { /* closed, and this was the last */
     (void)pthread_mutex_lock(&t->mutex);
     (void)pthread_cond_signal(&t->done);
     (void)pthread_mutex_unlock(&t->mutex);
@@ -83,24 +102,39 @@ static void *work(void *context) {
     if (t->stop) {
       return NULL;
     }
-    take_chunks(t);
-    leave_job(t);
+    if (enter_job(t)) {
+      take_chunks(t);
+      leave_job(t);
+    }
   }
 }
 
-static void publish(struct threads *t) {
-  (void)pthread_mutex_lock(&t->mutex);
+/* Makes workers look: those that spin by the generation alone, and up to `wanted` that sleep. */
+static void announce(struct threads *t, int64_t wanted) {
   atomic_fetch_add(&t->generation, 1);
-  (void)pthread_cond_broadcast(&t->wake);
+  if (atomic_load(&t->sleeping) == 0) {
+    return;
+  }
+  (void)pthread_mutex_lock(&t->mutex);
+  if (wanted >= t->count - 1) {
+    (void)pthread_cond_broadcast(&t->wake);
+  }
+  for (int64_t i = 0; i < wanted && wanted < t->count - 1; i++) {
+    (void)pthread_cond_signal(&t->wake);
+  }
   (void)pthread_mutex_unlock(&t->mutex);
 }
 
-static void wait_for_workers(struct threads *t) {
-  for (int i = 0; i < SPINS && atomic_load(&t->inside) > 0; i++) {
+static void close_job(struct threads *t) {
+  atomic_fetch_and(&t->gate, ~OPEN);
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load(&t->gate) == 0) {
+      return;
+    }
     pause_briefly();
   }
   (void)pthread_mutex_lock(&t->mutex);
-  while (atomic_load(&t->inside) > 0) {
+  while (atomic_load(&t->gate) != 0) {
     (void)pthread_cond_wait(&t->done, &t->mutex);
   }
   (void)pthread_mutex_unlock(&t->mutex);
@@ -120,10 +154,10 @@ void threads_run(struct threads *t, int64_t chunks, void (*run)(void *context, i
   t->context = context;
   t->chunks = chunks;
   atomic_store(&t->next, 0);
-  atomic_store(&t->inside, t->count - 1);
-  publish(t);
+  atomic_store(&t->gate, OPEN);
+  announce(t, chunks - 1);
   take_chunks(t);
-  wait_for_workers(t);
+  close_job(t);
   atomic_flag_clear(&t->busy);
 }
 
@@ -161,7 +195,7 @@ void threads_free(struct threads *t) {
     return;
   }
   t->stop = 1;
-  publish(t);
+  announce(t, t->count - 1);
   for (int i = 0; i + 1 < t->count; i++) {
     (void)pthread_join(t->workers[i], NULL);
   }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu_flat.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -50,26 +51,35 @@ void vector_free(tier_vector *x) {
 
 /* One call on all of a vector. Kernels get the elements first .. first + count - 1. */
 struct call {
-  const tier_vector *x;
-  const tier_vector *y;
+  const struct flat_kernels *flat;
+  const tier_vector *x, *y, *z, *w;
   double a, b;
   uint64_t stream, draw;
   int64_t length; /* of a chunk */
-  void (*kernel)(struct call *c, int64_t chunk, int64_t first, int64_t count);
-  double partial[MOST_CHUNKS]; /* one result for each chunk */
+  void (*kernel)(const struct call *c, int64_t first, int64_t count, double *result);
+  double *partial; /* one result for each chunk */
 };
 
-static void run_chunk(void *context, int64_t chunk) {
-  struct call *c = context;
-  int64_t first = chunk * c->length;
-  int64_t rest = c->x->size - first;
-  c->kernel(c, chunk, first, rest < c->length ? rest : c->length);
+static struct call call_on(const tier_vector *x) {
+  return (struct call){.flat = flat_get(x->dtype), .x = x};
 }
 
-/* Runs the kernel over all chunks; returns how many there are. */
-static int64_t run(struct call *c) {
+static void *at(const tier_vector *x, int64_t first) {
+  return (char *)x->data + first * (int64_t)dtype_size(x->dtype);
+}
+
+static void run_chunk(void *context, int64_t chunk) {
+  const struct call *c = context;
+  int64_t first = chunk * c->length;
+  int64_t rest = c->x->size - first;
+  c->kernel(c, first, rest < c->length ? rest : c->length, &c->partial[chunk]);
+}
+
+/* Runs the kernel over all chunks; returns how many there are. Each leaves its result. */
+static int64_t run(struct call *c, double partial[MOST_CHUNKS]) {
   int64_t share = (c->x->size + MOST_CHUNKS - 1) / MOST_CHUNKS;
   c->length = share > CHUNK ? (share + 15) / 16 * 16 : CHUNK;
+  c->partial = partial;
   int64_t chunks = (c->x->size + c->length - 1) / c->length;
   if (chunks > 1) {
     threads_run(current_threads, chunks, run_chunk, c);
@@ -79,20 +89,66 @@ static int64_t run(struct call *c) {
   return chunks;
 }
 
-/* ---- kernels, once for each type: vector_kernels.h is included twice ---- */
+/* The chunks' results, added in order. */
+static double run_sum(struct call *c) {
+  double partial[MOST_CHUNKS];
+  int64_t chunks = run(c, partial);
+  double sum = 0.0;
+  for (int64_t i = 0; i < chunks; i++) {
+    sum += partial[i];
+  }
+  return sum;
+}
 
-#define REAL float
-#define KERNEL(name) name##_f32
-#include "problem/vector_kernels.h"
-#undef REAL
-#undef KERNEL
-#define REAL double
-#define KERNEL(name) name##_f64
-#include "problem/vector_kernels.h"
-#undef REAL
+static void run_only(struct call *c) {
+  double unused[MOST_CHUNKS];
+  (void)run(c, unused);
+}
+
+/* ---- the kernels: elements first .. first + count - 1 of each vector ---- */
+
+#define KERNEL(name, body)                                                                     \
+  static void run_##name(const struct call *c, int64_t first, int64_t count, double *result) { \
+    body;                                                                                      \
+    (void)result;                                                                              \
+  }
+KERNEL(fill, c->flat->fill(count, c->a, at(c->x, first)))
+KERNEL(scale, c->flat->scale(count, c->a, at(c->x, first)))
+KERNEL(axpy, c->flat->axpy(count, c->a, at(c->x, first), at(c->y, first)))
+KERNEL(axpby, c->flat->axpby(count, c->a, at(c->x, first), c->b, at(c->y, first)))
+KERNEL(dot, *result = c->flat->dot(count, at(c->x, first), at(c->y, first)))
+KERNEL(scaled_square, *result = c->flat->scaled_square(count, c->a, at(c->x, first)))
+KERNEL(max_abs, *result = c->flat->max_abs(count, at(c->x, first)))
+KERNEL(finite, *result = c->flat->finite(count, at(c->x, first)))
+KERNEL(axpby_dot, *result = c->flat->axpby_dot(count, c->a, at(c->x, first), c->b, at(c->y, first),
+                                               at(c->z, first)))
+KERNEL(axpy_pair, *result = c->flat->axpy_pair(count, c->a, at(c->x, first), at(c->y, first), c->b,
+                                               at(c->z, first), at(c->w, first)))
+KERNEL(axpy_chain,
+       c->flat->axpy_chain(count, c->a, at(c->x, first), at(c->y, first), c->b, at(c->z, first)))
 #undef KERNEL
 
-#define KERNEL_OF(x, name) ((x)->dtype == DTYPE_F32 ? name##_f32 : name##_f64)
+static void set_element(const tier_vector *x, int64_t i, double value) {
+  if (x->dtype == DTYPE_F32) {
+    ((float *)x->data)[i] = (float)value;
+  } else {
+    ((double *)x->data)[i] = value;
+  }
+}
+
+static void run_normal(const struct call *c, int64_t first, int64_t count, double *result) {
+  (void)result;
+  for (int64_t i = first; i < first + count; i++) {
+    set_element(c->x, i, random_normal(c->stream, c->draw, (uint64_t)i));
+  }
+}
+
+static void run_signs(const struct call *c, int64_t first, int64_t count, double *result) {
+  (void)result;
+  for (int64_t i = first; i < first + count; i++) {
+    set_element(c->x, i, random_uniform(c->stream, c->draw, (uint64_t)i) < 0.5 ? -1.0 : 1.0);
+  }
+}
 
 /* ---- tier.vector/1 ---- */
 
@@ -107,41 +163,84 @@ static void copy(const tier_vector *x, tier_vector *y) {
 }
 
 static void fill(tier_vector *x, double value) {
-  struct call c = {.x = x, .a = value, .kernel = KERNEL_OF(x, fill)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.a = value;
+  c.kernel = run_fill;
+  run_only(&c);
 }
 
 static void scale(double a, tier_vector *x) {
-  struct call c = {.x = x, .a = a, .kernel = KERNEL_OF(x, scale)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.a = a;
+  c.kernel = run_scale;
+  run_only(&c);
 }
 
 static void axpy(double a, const tier_vector *x, tier_vector *y) {
-  struct call c = {.x = x, .y = y, .a = a, .kernel = KERNEL_OF(x, axpy)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.a = a;
+  c.y = y;
+  c.kernel = run_axpy;
+  run_only(&c);
 }
 
 static void axpby(double a, const tier_vector *x, double b, tier_vector *y) {
-  struct call c = {.x = x, .y = y, .a = a, .b = b, .kernel = KERNEL_OF(x, axpby)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.a = a;
+  c.b = b;
+  c.y = y;
+  c.kernel = run_axpby;
+  run_only(&c);
 }
 
 static double dot(const tier_vector *x, const tier_vector *y) {
-  struct call c = {.x = x, .y = y, .kernel = KERNEL_OF(x, dot)};
-  int64_t chunks = run(&c);
-  double sum = 0.0;
-  for (int64_t i = 0; i < chunks; i++) {
-    sum += c.partial[i];
-  }
-  return sum;
+  struct call c = call_on(x);
+  c.y = y;
+  c.kernel = run_dot;
+  return run_sum(&c);
+}
+
+static double axpby_dot(double a, const tier_vector *x, double b, tier_vector *y,
+                        const tier_vector *z) {
+  struct call c = call_on(x);
+  c.a = a;
+  c.b = b;
+  c.y = y;
+  c.z = z;
+  c.kernel = run_axpby_dot;
+  return run_sum(&c);
+}
+
+static double axpy_pair(double a, const tier_vector *p, tier_vector *x, double b,
+                        const tier_vector *q, tier_vector *r) {
+  struct call c = call_on(p);
+  c.a = a;
+  c.b = b;
+  c.y = x;
+  c.z = q;
+  c.w = r;
+  c.kernel = run_axpy_pair;
+  return run_sum(&c);
+}
+
+static void axpy_chain(double a, const tier_vector *x, tier_vector *y, double b, tier_vector *z) {
+  struct call c = call_on(x);
+  c.a = a;
+  c.b = b;
+  c.y = y;
+  c.z = z;
+  c.kernel = run_axpy_chain;
+  run_only(&c);
 }
 
 static double max_abs(const tier_vector *x) {
-  struct call c = {.x = x, .kernel = KERNEL_OF(x, max_abs)};
-  int64_t chunks = run(&c);
+  double partial[MOST_CHUNKS];
+  struct call c = call_on(x);
+  c.kernel = run_max_abs;
+  int64_t chunks = run(&c, partial);
   double most = 0.0;
   for (int64_t i = 0; i < chunks; i++) {
-    most = c.partial[i] > most || isnan(c.partial[i]) ? c.partial[i] : most;
+    most = partial[i] > most || isnan(partial[i]) ? partial[i] : most;
     if (isnan(most)) {
       return most;
     }
@@ -159,20 +258,19 @@ static double norm(const tier_vector *x) {
   if (most == 0.0 || !isfinite(most)) {
     return most;
   }
-  struct call c = {.x = x, .a = most, .kernel = KERNEL_OF(x, scaled_square)};
-  int64_t chunks = run(&c);
-  double sum = 0.0;
-  for (int64_t i = 0; i < chunks; i++) {
-    sum += c.partial[i];
-  }
-  return most * sqrt(sum);
+  struct call c = call_on(x);
+  c.a = most;
+  c.kernel = run_scaled_square;
+  return most * sqrt(run_sum(&c));
 }
 
 static int32_t all_finite(const tier_vector *x) {
-  struct call c = {.x = x, .kernel = KERNEL_OF(x, finite)};
-  int64_t chunks = run(&c);
+  double partial[MOST_CHUNKS];
+  struct call c = call_on(x);
+  c.kernel = run_finite;
+  int64_t chunks = run(&c, partial);
   for (int64_t i = 0; i < chunks; i++) {
-    if (c.partial[i] == 0.0) {
+    if (partial[i] == 0.0) {
       return 0;
     }
   }
@@ -188,22 +286,24 @@ static void read_out(const tier_vector *x, int64_t first, int64_t count, double 
 
 static void write_in(tier_vector *x, int64_t first, int64_t count, const double *in) {
   for (int64_t i = 0; i < count; i++) {
-    if (x->dtype == DTYPE_F32) {
-      ((float *)x->data)[first + i] = (float)in[i];
-    } else {
-      ((double *)x->data)[first + i] = in[i];
-    }
+    set_element(x, first + i, in[i]);
   }
 }
 
 static void normal(tier_vector *x, uint64_t stream, uint64_t draw) {
-  struct call c = {.x = x, .stream = stream, .draw = draw, .kernel = KERNEL_OF(x, normal)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.stream = stream;
+  c.draw = draw;
+  c.kernel = run_normal;
+  run_only(&c);
 }
 
 static void signs(tier_vector *x, uint64_t stream, uint64_t draw) {
-  struct call c = {.x = x, .stream = stream, .draw = draw, .kernel = KERNEL_OF(x, signs)};
-  (void)run(&c);
+  struct call c = call_on(x);
+  c.stream = stream;
+  c.draw = draw;
+  c.kernel = run_signs;
+  run_only(&c);
 }
 
 static double epsilon(void) {
@@ -227,7 +327,10 @@ const tier_vector_1 vector_interface = {.struct_size = (uint32_t)sizeof vector_i
                                         .write = write_in,
                                         .normal = normal,
                                         .signs = signs,
-                                        .epsilon = epsilon};
+                                        .epsilon = epsilon,
+                                        .axpby_dot = axpby_dot,
+                                        .axpy_pair = axpy_pair,
+                                        .axpy_chain = axpy_chain};
 
 /* ---- named arrays: tier.state/1 ---- */
 

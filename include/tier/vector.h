@@ -33,6 +33,16 @@ typedef struct tier_vector_1 {
   void (*normal)(tier_vector *x, uint64_t stream, uint64_t draw);
   void (*signs)(tier_vector *x, uint64_t stream, uint64_t draw);
   double (*epsilon)(void); /* 2^-23 for f32, 2^-52 for f64: the spacing of real at 1 */
+  /* Updates of iterations, in one pass over memory each. Same results as the calls that they join.
+   */
+  /* y <- a x + b y; returns <y, z>. z may be y. */
+  double (*axpby_dot)(double a, const tier_vector *x, double b, tier_vector *y,
+                      const tier_vector *z);
+  /* x <- x + a p and r <- r + b q, other vectors all; returns <r, r>. */
+  double (*axpy_pair)(double a, const tier_vector *p, tier_vector *x, double b,
+                      const tier_vector *q, tier_vector *r);
+  /* y <- y + a x, then z <- z + b y, another vector. */
+  void (*axpy_chain)(double a, const tier_vector *x, tier_vector *y, double b, tier_vector *z);
 } tier_vector_1;
 
 #ifdef __cplusplus

@@ -101,16 +101,22 @@ static int32_t not_finite(const struct work *w, int64_t iteration) {
                     (long long)iteration);
 }
 
+/* |r|, with rr = <r, r> where that is neither too large nor too small for f64. */
+static double norm_of(const struct work *w, double rr) {
+  return rr > 1e-280 && rr < 1e280 ? sqrt(rr) : w->cg->v->norm(w->r);
+}
+
 /* Iterates from x and r. */
 static int32_t iterate(struct work *w, double b_norm, tier_vector *x, tier_linear_report *report) {
   const tier_vector_1 *v = w->cg->v;
   double goal = w->cg->tolerance * b_norm;
-  double r_norm = v->norm(w->r);
+  double rr = v->dot(w->r, w->r);
+  double r_norm = norm_of(w, rr);
   double rz_before = 1.0;
   report->stop = "iterations";
   while (r_norm > goal && report->iterations < w->cg->iterations) {
     TIER_TRY(precondition(w));
-    double rz = v->dot(w->r, w->z);
+    double rz = w->z == w->r ? rr : v->dot(w->r, w->z);
     double beta = report->iterations > 0 ? rz / rz_before : 0.0;
     v->axpby(1.0, w->z, beta, w->p);
     TIER_TRY(w->system->apply(w->system->context, w->p, w->ap));
@@ -122,9 +128,8 @@ static int32_t iterate(struct work *w, double b_norm, tier_vector *x, tier_linea
       report->stop = "negative curvature";
       break;
     }
-    v->axpy(rz / curvature, w->p, x);
-    v->axpy(-rz / curvature, w->ap, w->r);
-    r_norm = v->norm(w->r);
+    rr = v->axpy_pair(rz / curvature, w->p, x, -rz / curvature, w->ap, w->r);
+    r_norm = norm_of(w, rr);
     rz_before = rz;
     report->iterations++;
   }
@@ -189,7 +194,7 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   cg->host = host;
-  cg->v = host_interface(host, "tier.vector/1");
+  cg->v = host_joined_vectors(host);
   cg->iterations = tier_integer(params, "iterations");
   cg->tolerance = tier_number(params, "tolerance");
   cg->previous = strcmp(tier_text(params, "start"), "previous") == 0;

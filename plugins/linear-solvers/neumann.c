@@ -64,13 +64,14 @@ static int32_t find_step(const struct neumann *n, const tier_linear_system *syst
  * one. */
 static int32_t add_terms(const struct neumann *n, const tier_linear_system *system, double lr,
                          tier_vector *p, tier_vector *ap, tier_vector *x, double *before) {
-  n->v->fill(x, 0.0);
-  for (int64_t j = 0; j < n->terms; j++) {
-    n->v->axpy(lr, p, x);
+  n->v->axpby(lr, p, 0.0, x);
+  for (int64_t j = 1; j < n->terms; j++) {
     TIER_TRY(system->apply(system->context, p, ap));
-    *before = j + 1 == n->terms ? n->v->norm(p) : 0.0;
-    n->v->axpy(-lr, ap, p);
+    n->v->axpy_chain(-lr, ap, p, lr, x);
   }
+  TIER_TRY(system->apply(system->context, p, ap));
+  *before = n->v->norm(p);
+  n->v->axpy(-lr, ap, p);
   return TIER_OK;
 }
 
@@ -157,7 +158,7 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
     return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
   n->host = host;
-  n->v = host_interface(host, "tier.vector/1");
+  n->v = host_joined_vectors(host);
   n->log = host_interface(host, "tier.log/1");
   n->terms = tier_integer(params, "terms");
   n->lr = tier_given(params, "lr") ? tier_number(params, "lr") : 0.0;

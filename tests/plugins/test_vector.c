@@ -77,12 +77,55 @@ static void operations_equal_plain_loops(void **state) {
   use_dtype(DTYPE_F64);
 }
 
+static void assert_same_bits(const tier_vector *x, const tier_vector *y) {
+  if (x->size > 0) {
+    assert_memory_equal(x->data, y->data, (size_t)x->size * dtype_size(x->dtype));
+  }
+}
+
+/* What is done in one pass equals the calls that it joins, to the bit. */
+static void joined_updates_equal_single_ones(void **state) {
+  (void)state;
+  for (int32_t dtype = DTYPE_F32; dtype <= DTYPE_F64; dtype++) {
+    use_dtype(dtype);
+    for (int k = 0; k < SIZES - 1; k++) {
+      int64_t n = sizes[k];
+      tier_vector *x = saw_tooth(n, 0.1);
+      tier_vector *y[2] = {saw_tooth(n, 0.7), saw_tooth(n, 0.7)};
+      tier_vector *z[2] = {saw_tooth(n, 0.3), saw_tooth(n, 0.3)};
+      V->axpby(1.25, x, -0.3, y[0]);
+      assert_true(V->axpby_dot(1.25, x, -0.3, y[1], z[1]) == V->dot(y[0], z[0]));
+      assert_same_bits(y[0], y[1]);
+      V->axpby(1.25, x, -0.3, y[0]);
+      assert_true(V->axpby_dot(1.25, x, -0.3, y[1], y[1]) == V->dot(y[0], y[0]));
+      V->axpy(0.7, x, y[0]);
+      V->axpy(-0.6, x, z[0]);
+      assert_true(V->axpy_pair(0.7, x, y[1], -0.6, x, z[1]) == V->dot(z[0], z[0]));
+      assert_same_bits(y[0], y[1]);
+      assert_same_bits(z[0], z[1]);
+      V->axpy(0.9, x, y[0]);
+      V->axpy(0.1, y[0], z[0]);
+      V->axpy_chain(0.9, x, y[1], 0.1, z[1]);
+      assert_same_bits(y[0], y[1]);
+      assert_same_bits(z[0], z[1]);
+      V->fill(y[1], NAN); /* not read where b = 0 */
+      assert_true(V->axpby_dot(1.0, x, 0.0, y[1], y[1]) == V->dot(x, x));
+      vector_free(x);
+      for (int i = 0; i < 2; i++) {
+        vector_free(y[i]);
+        vector_free(z[i]);
+      }
+    }
+  }
+  use_dtype(DTYPE_F64);
+}
+
 /* The same bits with any number of threads. */
 static void sums_do_not_depend_on_threads(void **state) {
   (void)state;
   for (int32_t dtype = DTYPE_F32; dtype <= DTYPE_F64; dtype++) {
     for (int k = 3; k < SIZES; k += 2) {
-      double sums[5][3];
+      double sums[5][5];
       for (int threads = 0; threads <= 4; threads++) { /* 0: no pool at all */
         struct threads *pool = NULL;
         if (threads > 0) {
@@ -95,6 +138,10 @@ static void sums_do_not_depend_on_threads(void **state) {
         sums[threads][0] = V->dot(x, y);
         sums[threads][1] = V->norm(y);
         sums[threads][2] = element(y, sizes[k] - 1);
+        sums[threads][3] = V->axpby_dot(0.4, x, 1.0, y, x);
+        tier_vector *z = saw_tooth(sizes[k], 0.9);
+        sums[threads][4] = V->axpy_pair(0.4, y, x, -0.2, y, z);
+        vector_free(z);
         assert_memory_equal(sums[threads], sums[0], sizeof sums[0]);
         vector_free(x);
         vector_free(y);
@@ -203,6 +250,7 @@ static void state_arrays_are_found_by_name(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(operations_equal_plain_loops),
+      cmocka_unit_test(joined_updates_equal_single_ones),
       cmocka_unit_test(sums_do_not_depend_on_threads),
       cmocka_unit_test(norm_does_not_overflow),
       cmocka_unit_test(what_is_not_finite_is_seen),
