@@ -30,9 +30,8 @@ struct program {
 };
 
 /* The pipeline: graph passes, the first ones repeated until the number of values stays; then
- * lowering (views, order of the steps) and the memory plan. Fusion of elementwise chains with row
- * reductions, and blocks of rows, belong after `stage`: stage decides what is computed when, fusion
- * how. */
+ * lowering (views, order of the steps), regions (which steps run together, block of rows by block
+ * of rows) and the memory plan. */
 struct pass {
   const char *name;
   int32_t (*run)(struct draft *d);
