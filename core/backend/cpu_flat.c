@@ -36,7 +36,7 @@ static double add_lanes(double *lanes) {
     .fill = fill_##type, .scale = scale_##type, .axpy = axpy_##type, .axpby = axpby_##type, \
     .dot = dot_##type, .scaled_square = scaled_square_##type, .max_abs = max_abs_##type,    \
     .finite = finite_##type, .axpby_dot = axpby_dot_##type, .axpy_pair = axpy_pair_##type,  \
-    .axpy_chain = axpy_chain_##type,                                                        \
+    .axpy_chain = axpy_chain_##type, .squared_distance = squared_distance_##type,           \
   }
 
 const struct flat_table FLAT = {.f32 = TABLE(f32), .f64 = TABLE(f64)};

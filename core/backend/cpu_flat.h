@@ -14,8 +14,9 @@ struct flat_kernels {
   /* Does not read y where b is 0. */
   void (*axpby)(int64_t n, double a, const void *x, double b, void *y);
   double (*dot)(int64_t n, const void *x, const void *y);
-  double (*scaled_square)(int64_t n, double a, const void *x); /* the sum of (x / a)^2 */
-  double (*max_abs)(int64_t n, const void *x);                 /* NaN if an element is */
+  double (*squared_distance)(int64_t n, const void *x, const void *y); /* the sum of (x - y)^2 */
+  double (*scaled_square)(int64_t n, double a, const void *x);         /* the sum of (x / a)^2 */
+  double (*max_abs)(int64_t n, const void *x);                         /* NaN if an element is */
   int (*finite)(int64_t n, const void *x);
   /* y <- a x + b y; the sum of y z. */
   double (*axpby_dot)(int64_t n, double a, const void *x, double b, void *y, const void *z);

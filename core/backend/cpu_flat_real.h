@@ -68,6 +68,12 @@ static double NAME(dot)(int64_t n, const void *from_x, const void *from_y) {
   SUM_LOOP((void)0, (double)x[i] * (double)y[i])
 }
 
+static double NAME(squared_distance)(int64_t n, const void *from_x, const void *from_y) {
+  const REAL *x = from_x;
+  const REAL *y = from_y;
+  SUM_LOOP(const double d = (double)x[i] - (double)y[i], d * d)
+}
+
 static double NAME(scaled_square)(int64_t n, double a, const void *from) {
   const REAL *x = from;
   SUM_LOOP(const double ratio = (double)x[i] / a, ratio * ratio)

@@ -205,6 +205,9 @@ static int32_t run_one_block(const struct kernel *k, int64_t count, const void *
              lane->bytes);
     }
   }
+  for (int64_t j = 0; j < count; j++) {
+    kernel_pass(k, vectors + j * k->vector_count, outputs + j * k->asked);
+  }
   TIER_TRY(program_apply(b->program, b->fast, b->results));
   for (uint32_t i = 0; i < k->output_count; i++) {
     const struct lane *lane = &b->outputs[i];

@@ -437,7 +437,8 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
   struct binding binding;
   struct point at = tape_point(r, t, &f, &binding);
   struct kernel *k = &e->step_vjp;
-  tier_vector *to_w = apart(v_w, u_w, u_s, e->scratch_w);
+  int in_place = v_w == u_w && k->passed[0] == 1; /* w + (what does not depend on w) */
+  tier_vector *to_w = in_place ? v_w : apart(v_w, u_w, u_s, e->scratch_w);
   tier_vector *to_g = apart(v_g, u_w, u_s, e->scratch_g);
   tier_vector *to_s = apart(v_s, u_w, u_s, e->scratch_s);
   size_t first = 2 + s->state_count; /* of the inputs */

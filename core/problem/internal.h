@@ -193,6 +193,7 @@ struct kernel {
   uint32_t asked;         /* outputs, with those that are zero */
   uint32_t *live;         /* output_count numbers: which of the outputs asked for are not zero */
   unsigned char *written; /* of each output asked for: it is not zero */
+  uint32_t *passed;       /* of each: 1 + the vector that it is, unchanged; 0: none */
   uint64_t bound;         /* serial of what it is bound to; 0: nothing */
   int constant;           /* its slow inputs hold the same numbers at every point */
   void **given, **taken;  /* room for a caller's tables of vectors and of the outputs asked for */

@@ -44,6 +44,9 @@ int kernel_is_zero(const struct kernel *k);
 /* Compiles the same from other vectors and other (live) outputs of its graph. */
 int32_t kernel_compile(const struct kernel *k, const char *suffix, const tier_value *vectors,
                        const tier_value *outputs, struct program **program);
+/* What kernel_run does first: copies the outputs that are vectors as they were given, unless they
+ * are to be where they are (the one overlap of outputs with vectors that is allowed). */
+void kernel_pass(const struct kernel *k, const void *const *vectors, void *const *outputs);
 /* Binds a program of this kernel if what it is bound to is not this point's: `slow`, room for its
  * slow_count addresses, and `bound` are kept from call to call. */
 int32_t kernel_bind(const struct kernel *k, struct problem *p, const struct point *at,

@@ -236,10 +236,19 @@ int32_t level_guard(struct level *l) {
   return TIER_OK;
 }
 
-int32_t level_guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next) {
+/* In one pass; with care only where squares overflow. */
+static double update_norm(struct level *l, const tier_vector *w, const tier_vector *w_next) {
+  double distance = vector_distance(w_next, w);
+  if (isfinite(distance)) {
+    return distance;
+  }
   vector_interface.copy(w_next, l->update);
   vector_interface.axpy(-1.0, w, l->update);
-  double norm = vector_interface.norm(l->update);
+  return vector_interface.norm(l->update);
+}
+
+int32_t level_guard_update(struct level *l, const tier_vector *w, const tier_vector *w_next) {
+  double norm = update_norm(l, w, w_next);
   if (!isfinite(norm)) {
     return fail(TIER_E_NONFINITE,
                 "level \"%s\": the update of variable \"%s\" is not finite at step %lld (top-level "

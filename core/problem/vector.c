@@ -117,6 +117,8 @@ KERNEL(scale, c->flat->scale(count, c->a, at(c->x, first)))
 KERNEL(axpy, c->flat->axpy(count, c->a, at(c->x, first), at(c->y, first)))
 KERNEL(axpby, c->flat->axpby(count, c->a, at(c->x, first), c->b, at(c->y, first)))
 KERNEL(dot, *result = c->flat->dot(count, at(c->x, first), at(c->y, first)))
+KERNEL(squared_distance,
+       *result = c->flat->squared_distance(count, at(c->x, first), at(c->y, first)))
 KERNEL(scaled_square, *result = c->flat->scaled_square(count, c->a, at(c->x, first)))
 KERNEL(max_abs, *result = c->flat->max_abs(count, at(c->x, first)))
 KERNEL(finite, *result = c->flat->finite(count, at(c->x, first)))
@@ -198,6 +200,13 @@ static double dot(const tier_vector *x, const tier_vector *y) {
   c.y = y;
   c.kernel = run_dot;
   return run_sum(&c);
+}
+
+double vector_distance(const tier_vector *x, const tier_vector *y) {
+  struct call c = call_on(x);
+  c.y = y;
+  c.kernel = run_squared_distance;
+  return sqrt(run_sum(&c));
 }
 
 static double axpby_dot(double a, const tier_vector *x, double b, tier_vector *y,

@@ -21,6 +21,8 @@ tier_vector *vector_new(int64_t size);
 /* A view: data is borrowed. */
 tier_vector *vector_view(void *data, int64_t size);
 void vector_free(tier_vector *x);
+/* |x - y|, in f64; infinite or NaN where a square is, or an element. */
+double vector_distance(const tier_vector *x, const tier_vector *y);
 
 /* Named arrays. */
 #define STATE_REAL 1
