@@ -200,7 +200,9 @@ static tier_value variable(tier_build *face, const char *name) {
 }
 
 static tier_value key(tier_build *face) {
-  return builder_key(call_of(face)->b);
+  const struct call *c = call_of(face);
+  const struct application *a = c->expr->application; /* of a call of a model: none */
+  return builder_key(c->b, a != NULL && a->stream != NULL ? a->stream : c->expr->place.path);
 }
 
 static int32_t output(tier_build *face, const char *name, tier_value v) {

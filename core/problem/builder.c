@@ -53,9 +53,20 @@ tier_value builder_tensor(struct builder *b, int variable, int tensor) {
   return builder_input(b, INPUT_TENSOR, variable, tensor, TIER_REAL, dims, rank);
 }
 
-tier_value builder_key(struct builder *b) {
+/* Its number among the problem's random streams. */
+static int noise_index(struct problem *p, const char *name) {
+  for (size_t i = 0; i < p->noise_count; i++) {
+    if (strcmp(p->noise_names[i], name) == 0) {
+      return (int)i;
+    }
+  }
+  array_push(p->noise_names, p->noise_count, p->noise_capacity, name);
+  return (int)p->noise_count - 1;
+}
+
+tier_value builder_key(struct builder *b, const char *stream) {
   int64_t four = 4;
-  return builder_input(b, INPUT_KEY, 0, 0, TIER_I32, &four, 1);
+  return builder_input(b, INPUT_KEY, 0, noise_index(b->p, stream), TIER_I32, &four, 1);
 }
 
 int64_t builder_rows(const struct builder *b, int index) {

@@ -20,8 +20,8 @@ tier_value builder_tensor(struct builder *b, int variable, int tensor);
 tier_value builder_find(const struct builder *b, enum input_kind kind, int index, int part);
 /* Rows of data `index` that this graph sees. */
 int64_t builder_rows(const struct builder *b, int index);
-/* The key of random draws. */
-tier_value builder_key(struct builder *b);
+/* The key of the draws of the random stream with that name, which the manifest holds. */
+tier_value builder_key(struct builder *b, const char *stream);
 
 /* applications.c: the value of a function or of a model's entry. */
 int32_t builder_apply(struct builder *b, const struct expr *e, struct meaning *out);

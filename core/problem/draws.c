@@ -189,9 +189,8 @@ static int32_t gather(struct problem *p, const struct held_data *held, struct dr
 
 int32_t binding_draw(struct problem *p, struct binding *b, const char *stream, int64_t draw) {
   uint64_t key = random_stream(stream, p->seed);
-  uint32_t words[4];
-  random_block(random_derive(key, "noise"), (uint64_t)draw, 0, words);
-  memcpy(b->key, words, sizeof b->key);
+  b->noise = random_derive(key, "noise");
+  b->noise_draw = (uint64_t)draw;
   b->serial = ++p->serial;
   for (size_t i = 0; i < p->m->data_count; i++) {
     const struct rows *rows = &b->context->data[i];

@@ -18,6 +18,8 @@
  *   edges.c          edges: what they carry, and what must hold for them
  *   records.c        what a solve leaves behind beside the tape: what it read of other levels
  *   facade.c         tier.problem/1: oracles, the step map, records
+ *   snapshots.c      how a level and all below it stand at one moment
+ *   totals.c         products with the derivatives of a hypergradient
  *   responses.c      hypergradients: direct term plus responses
  *   top.c            tier.levels/1: the top level and the solver
  *   single_loop.c    its members for solvers that move two levels at once
@@ -83,7 +85,8 @@ struct drawn {
 struct binding {
   struct context *context;
   struct drawn *data;
-  int32_t key[4];
+  uint64_t noise; /* stream and number of this draw's random keys */
+  uint64_t noise_draw;
   int64_t level_step; /* which copy of a variable `per` a level is in play */
   uint64_t serial;    /* changes with each draw */
 };
@@ -135,7 +138,7 @@ enum input_kind {
   INPUT_COPIES,   /* all copies of a variable `per` a level: `index` */
   INPUT_FIELD,    /* a field of a data: `index`, `part` */
   INPUT_ROWS,     /* the row numbers drawn of a data: `index` */
-  INPUT_KEY,      /* the random key */
+  INPUT_KEY,      /* the random key of the stream with the name p->noise_names[`part`] */
   INPUT_GRADIENT, /* of a variable, as its level last computed it: `index` */
   INPUT_W,        /* of a step: w, gradient, state array `part` */
   INPUT_G,
@@ -146,6 +149,7 @@ struct input {
   int index;
   int part;
   tier_value value;
+  int32_t key[4]; /* INPUT_KEY: the one last asked for */
 };
 
 struct named_value {
@@ -336,7 +340,9 @@ struct tier_record {
   int64_t taken;          /* the lower level's steps by then */
   tier_vector *solution;  /* a copy, where the level runs again before the pullback; or NULL */
   tier_vector *cotangent; /* of the solution, where it is not the newest record; or NULL */
-  int64_t rows;           /* room in the next two: row 0 is the solution, row 1 + t is step t */
+  int64_t adjoints; /* cross products of its last pullback, and calls that forbid to use them */
+  struct snapshot *starts; /* rows: how the levels below stood, if the level goes through them */
+  int64_t rows;            /* room in the next two: row 0 is the solution, row 1 + t is step t */
   void *kept;    /* rows x edge->kept.size: values of other levels' variables that it read */
   int64_t *seen; /* rows x upper->edge_count: which record of that edge was the newest; -1:
                     there was none in this step of the upper level */
@@ -348,6 +354,7 @@ struct tier_record {
 struct products {
   struct suite *suite;
   struct kernel hvp, cross, both, cross_forward, input_gradient;
+  struct kernel along[2], third; /* for totals.c */
 };
 
 struct tier_edge {
@@ -381,6 +388,9 @@ struct tier_edge {
   struct binding bindings[2]; /* of oracles: on the level's own batch, on another */
   tier_record record;
   tier_vector *pulled; /* `wide`: the result of pullback */
+  int captures;        /* keep what a pullback takes its cross product along: */
+  tier_vector *adjoint;
+  int64_t adjoint_batch;
   int64_t pullbacks;
 };
 
@@ -423,6 +433,8 @@ struct problem {
   tier_vector **kept; /* one a variable: tier_levels_1.keep */
   int64_t has_kept;
   uint64_t serial;
+  const char **noise_names; /* of the random streams in expressions: paths, or "stream" texts */
+  size_t noise_count, noise_capacity;
   uint64_t clock; /* counts solves and moves, to tell which came first */
   double solve_seconds, pullback_seconds;
   int pullback_depth, solve_depth;

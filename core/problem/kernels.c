@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "base/random.h"
 #include "problem/blocks.h"
 #include "problem/variables.h"
 
@@ -124,7 +125,7 @@ void kernel_free(struct kernel *k) {
   *k = (struct kernel){0};
 }
 
-const void *kernel_input(const struct problem *p, const struct input *in, const struct point *at) {
+const void *kernel_input(const struct problem *p, struct input *in, const struct point *at) {
   const struct binding *b = at->binding;
   switch (in->kind) {
     case INPUT_TENSOR: {
@@ -147,8 +148,12 @@ const void *kernel_input(const struct problem *p, const struct input *in, const 
       return b->data[in->index].fields[in->part];
     case INPUT_ROWS:
       return b->data[in->index].index;
-    case INPUT_KEY:
-      return b->key;
+    case INPUT_KEY: {
+      uint32_t words[4];
+      random_block(random_derive(b->noise, p->noise_names[in->part]), b->noise_draw, 0, words);
+      memcpy(in->key, words, sizeof in->key);
+      return in->key;
+    }
     case INPUT_GRADIENT: {
       const struct variable *v = &p->variables[in->index];
       return elements_at(p, p->levels[v->owner].gradient->data, v->offset);

@@ -52,7 +52,7 @@ void kernel_pass(const struct kernel *k, const void *const *vectors, void *const
 int32_t kernel_bind(const struct kernel *k, struct problem *p, const struct point *at,
                     struct program *program, const void **slow, uint64_t *bound);
 /* The address of an input at a point. */
-const void *kernel_input(const struct problem *p, const struct input *in, const struct point *at);
+const void *kernel_input(const struct problem *p, struct input *in, const struct point *at);
 
 static inline const char *elements_at(const struct problem *p, const void *base, int64_t offset) {
   return (const char *)base + (size_t)offset * dtype_size(p->dtype);

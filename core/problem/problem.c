@@ -238,6 +238,7 @@ void problem_free(struct problem *p) {
   for (size_t i = 0; i < p->state_count; i++) {
     state_free(p->states[i]);
   }
+  free(p->noise_names);
   free(p->states);
   free(p->state_names);
   free(p->instances);
