@@ -96,7 +96,8 @@ struct profile_count {
 void profile_steps(const struct profile *p,
                    void (*visit)(void *context, const struct profile_count *count), void *context);
 
-/* Events in order of their begin; of those that have not ended, `end` is now. */
+/* Events, those of each thread in order of their begin; of those that have not ended, `end` is now.
+ */
 struct profile_event {
   const char *what, *detail;       /* a phase; or op and shapes of a step */
   const struct profile_step *step; /* NULL: a phase */
