@@ -285,6 +285,8 @@ static int32_t allocate_edge(struct problem *p, tier_edge *e) {
     return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"",
                 e->lower->declared->name);
   }
+  int64_t m = e->lower->stepper != NULL ? e->lower->stepper->m : 0;
+  TIER_TRY(instances_declare_edge(p, e->declared->estimator, n, e->inputs.size, m));
   return instances_declare_states(p, e->declared->estimator, n);
 }
 

@@ -13,6 +13,7 @@
 #include "problem/records.h"
 #include "problem/starts.h"
 #include "problem/tape.h"
+#include "problem/trials.h"
 
 struct tier_oracle {
   tier_edge *e;
@@ -39,6 +40,10 @@ static int64_t steps(const tier_edge *e) {
 }
 static int32_t has_step(const tier_edge *e) {
   return e->lower->stepper != NULL;
+}
+
+static int64_t optimizer_state(const tier_edge *e) {
+  return e->lower->stepper != NULL ? e->lower->stepper->m : 0;
 }
 
 static int32_t step_size(tier_edge *e, const tier_instance *step, double *lr) {
@@ -94,7 +99,7 @@ void record_reset(tier_record *r) {
 
 static int32_t run(tier_edge *e, tier_record *r, uint32_t flags) {
   int keep = (flags & TIER_KEEP_TAPE) && e->lower->stepper != NULL;
-  return level_run(e->lower, keep ? r : NULL);
+  return level_run(e->lower, keep ? r : NULL, (flags & TIER_KEEP_START) ? r : NULL);
 }
 
 static int32_t extra_step(tier_edge *e, tier_record *r, int64_t t) {
@@ -497,7 +502,7 @@ static int32_t step_jvp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
 
 static int32_t start_vjp(tier_edge *e, tier_record *r, const tier_vector *u_w,
                          tier_vector *inputs) {
-  return r->tape.restarted ? start_pull(e, u_w, inputs) : TIER_OK;
+  return r->tape.restarted ? start_pull(e, r, u_w, inputs) : TIER_OK;
 }
 
 /* ---- reports ---- */
@@ -566,4 +571,7 @@ const tier_problem_1 problem_interface = {
     .tape_bytes = tape_bytes,
     .fixed_point = fixed_point,
     .pin = pin,
+    .trial = trial_run,
+    .optimizer_state = optimizer_state,
+    .upper_value = trial_upper_value,
 };

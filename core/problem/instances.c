@@ -198,6 +198,22 @@ static int32_t declare_state(struct problem *p, struct instance *i, const char *
   return s->status;
 }
 
+int32_t instances_declare_edge(struct problem *p, const struct application *a, int64_t n,
+                               int64_t inputs, int64_t m) {
+  struct instance *i = cached(p, a);
+  const tier_state_1 *api = i != NULL ? instance_get(i, "tier.state/1") : NULL;
+  if (api == NULL || i->state != NULL || api->struct_size < sizeof *api ||
+      api->declare_edge == NULL) {
+    return TIER_OK;
+  }
+  struct state *s = state_new();
+  i->state = &s->face;
+  problem_add_state(p, a->place.path, s);
+  int32_t status = api->declare_edge(i->object, n, inputs, m, &s->face);
+  status = status < 0 ? status : s->status;
+  return status < 0 ? fail_at(&a->place, status) : TIER_OK;
+}
+
 int32_t instances_declare_states(struct problem *p, const struct application *a, int64_t n) {
   struct instance *i = cached(p, a);
   if (i != NULL) {

@@ -13,6 +13,10 @@ const struct application *instances_application(const struct problem *p, const t
 /* Says that something else frees it. */
 void instances_disown(struct problem *p, const struct instance *i);
 /* Gives it, and all inside its arguments, their state arrays for vectors of size n (once). */
+/* For an estimator whose arrays depend on more than n: also the sizes of its inputs and of the
+ * optimizer's state. */
+int32_t instances_declare_edge(struct problem *p, const struct application *a, int64_t n,
+                               int64_t inputs, int64_t m);
 int32_t instances_declare_states(struct problem *p, const struct application *a, int64_t n);
 uint64_t instances_stream(const struct problem *p, const struct application *a);
 /* Registers a state for checkpoints; the problem frees it. */

@@ -15,6 +15,7 @@
  *   tape.c           what a run's steps were given: stored, or made again when asked for
  *   revolve.c        where checkpoints on a tape stand
  *   starts.c         derivatives of initial values that read variables
+ *   trials.c         runs with other inputs, of which nothing stays
  *   edges.c          edges: what they carry, and what must hold for them
  *   records.c        what a solve leaves behind beside the tape: what it read of other levels
  *   facade.c         tier.problem/1: oracles, the step map, records
@@ -333,8 +334,20 @@ struct tape {
   struct information information;
 };
 
+/* What a run changes of a level (trials.c). */
+struct trial_point {
+  struct level level;
+  tier_vector *w, *gradient, *state;
+  double *terms;
+  void **arrays; /* of a procedural optimizer */
+  size_t array_count;
+};
+
 struct tier_record {
   tier_edge *edge;
+  struct trial_point *start, *present; /* for trial runs: where the run began, and is now; or NULL */
+  tier_vector *inputs;              /* and its inputs, flat */
+  int start_is_fresh;
   struct tape tape;
   uint64_t made;          /* p->clock when its solve was complete; 0: it is not */
   int64_t taken;          /* the lower level's steps by then */

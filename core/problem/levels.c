@@ -12,6 +12,7 @@
 #include "problem/records.h"
 #include "problem/steppers.h"
 #include "problem/tape.h"
+#include "problem/trials.h"
 #include "problem/variables.h"
 
 /* ---- declaring ---- */
@@ -402,9 +403,12 @@ static int32_t restart(struct level *l, int *restarted) {
   return TIER_OK;
 }
 
-int32_t level_run(struct level *l, tier_record *record) {
+int32_t level_run(struct level *l, tier_record *record, tier_record *start) {
   int restarted = 0;
   TIER_TRY(restart(l, &restarted));
+  if (start != NULL) {
+    TIER_TRY(trial_keep_start(start, restarted));
+  }
   if (record != NULL) {
     record->tape.restarted = restarted;
     TIER_TRY(tape_begin(record, l->stepper, l->steps));

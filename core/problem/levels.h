@@ -13,8 +13,9 @@ int32_t levels_prepare(struct problem *p);
 void level_free(struct level *l);
 
 /* Runs the level for one step of its parent: from where it is, or from a fresh start as its
- * `warm_start` says. With `record`, every iterate goes to its tape (differentiable optimizers). */
-int32_t level_run(struct level *l, tier_record *record);
+ * `warm_start` says. With `record`, its steps go to that tape (differentiable optimizers); with
+ * `start`, that record keeps where it begins. */
+int32_t level_run(struct level *l, tier_record *record, tier_record *start);
 /* Up to `steps` more steps of its optimizer, without restarting, until `tolerance`. */
 int32_t level_continue(struct level *l, int64_t steps, double tolerance, tier_record *record);
 /* Which copy of a variable `per` this level is in play at a step: past the end, the last one. */

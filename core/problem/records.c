@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "problem/edges.h"
 #include "problem/tape.h"
+#include "problem/trials.h"
 #include "problem/variables.h"
 
 static tier_vector view(const struct problem *p, const void *base, int64_t offset, int64_t size) {
@@ -212,6 +213,7 @@ int32_t records_prepare(tier_edge *e) {
 void records_free(tier_record *r) {
   record_reset(r);
   tape_free(r);
+  trial_free(r);
   vector_free(r->solution);
   vector_free(r->cotangent);
   large_free(r->kept);

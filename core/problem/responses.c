@@ -100,7 +100,7 @@ static int32_t solve_level(struct level *l, struct level *above) {
   l->above = above;
   tier_edge *e = edge_of(l);
   profile_begin(p->options.profile, "solve", l->declared->name);
-  int32_t status = e != NULL ? solve_edge(e) : level_run(l, NULL);
+  int32_t status = e != NULL ? solve_edge(e) : level_run(l, NULL, NULL);
   profile_end(p->options.profile);
   return status;
 }

@@ -6,6 +6,7 @@
 #include "diff/diff.h"
 #include "problem/builder.h"
 #include "problem/draws.h"
+#include "problem/records.h"
 #include "problem/suites.h"
 #include "problem/variables.h"
 
@@ -125,27 +126,30 @@ static void gather_cotangent(const struct start *s, const tier_vector *u_w) {
   }
 }
 
-static int32_t pull_one(tier_edge *e, struct start *s, const tier_vector *u_w, void **outputs) {
+static int32_t pull_one(tier_edge *e, struct start *s, struct held held, const tier_vector *u_w,
+                        void **outputs) {
   struct binding *b = &s->binding;
   TIER_TRY(binding_draw(e->p, b, "measures", e->p->done));
   gather_cotangent(s, u_w);
-  struct point at = {.binding = b, .serial = b->serial};
+  struct point at = {.binding = b, .serial = b->serial, .held = held};
   const void *cotangent = s->cotangent->data;
   placed_addresses(e->lower, 0, e->placed, e->placed_count, e->scratch_inputs->data, outputs);
   vector_interface.fill(e->scratch_inputs, 0);
   return kernel_run(&s->kernel, e->p, &at, &cotangent, outputs);
 }
 
-int32_t start_pull(tier_edge *e, const tier_vector *u_w, tier_vector *inputs) {
+int32_t start_pull(tier_edge *e, const tier_record *r, const tier_vector *u_w,
+                   tier_vector *inputs) {
   if (e->starts == NULL) {
     TIER_TRY(make_starts(e));
   }
   void **outputs = memory_alloc(e->placed_count, sizeof *outputs);
+  int64_t row = e->each && r->tape.length > 0 ? 0 : ROW_SOLUTION; /* what the first step read */
   int32_t status = TIER_OK;
   for (size_t i = 0; i < e->start_count && status == TIER_OK; i++) {
-    status = pull_one(e, &e->starts[i], u_w, outputs);
+    status = pull_one(e, &e->starts[i], records_held(r, row), u_w, outputs);
     if (status == TIER_OK) {
-      vector_interface.axpy(1.0, e->scratch_inputs, inputs);
+      inputs_add(e, row, 1.0, e->scratch_inputs, inputs);
     }
   }
   free(outputs);

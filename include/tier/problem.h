@@ -18,7 +18,8 @@ typedef struct tier_edge tier_edge;     /* the problem as seen along one `throug
 typedef struct tier_record tier_record; /* what one solve left behind; owned by the host */
 typedef struct tier_oracle tier_oracle; /* F at one w, theta, draw of rows and noise */
 
-#define TIER_KEEP_TAPE 1u /* run: keep what its steps were given, for unrolling */
+#define TIER_KEEP_START 2u /* run: keep where it begins, for trials */
+#define TIER_KEEP_TAPE 1u  /* run: keep what its steps were given, for unrolling */
 
 /* How a tape is kept: `schedule`, and its limit. Whatever is not kept is made again when it is
  * asked for, by taking the same steps on the same draws: the same bits, for more gradients. */
@@ -122,6 +123,22 @@ typedef struct tier_problem_1 {
   /* The tape becomes one step, number 0, of `step` (NULL: the level's own optimizer, which must be
    * differentiable) at the solution, with its state and the gradient zero. It is not taken. */
   int32_t (*pin)(tier_edge *e, tier_record *r, const tier_instance *step);
+
+  /* ---- runs with other inputs ---- */
+  /* Runs the lower level once more, as the last run with TIER_KEEP_START did and on the same draws,
+   * with inputs + shift (p) in their place; from that run's start, or with `go_on` from (w, s) for
+   * a level that warm-starts. w (n), s (m) <- where it ends. All else stays as it is; the calls
+   * count.
+   */
+  int32_t (*trial)(tier_edge *e, tier_record *r, const tier_vector *shift, int32_t go_on,
+                   tier_vector *w, tier_vector *s);
+  /* m as above, of the level's own optimizer; 0: it is procedural. */
+  int64_t (*optimizer_state)(const tier_edge *e);
+  /* The upper level's objective at w (n) in place of the lower level's variables, on the upper
+   * level's rows: the smaller the better. Counts one value. TIER_E_UNSUPPORTED where that is not
+   * all of what w does: the upper level is not the top one, or goes through a level that reads w.
+   */
+  int32_t (*upper_value)(tier_edge *e, const tier_vector *w, double *value);
 } tier_problem_1;
 
 #ifdef __cplusplus

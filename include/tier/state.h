@@ -36,6 +36,9 @@ typedef struct tier_state_1 {
   uint32_t reserved;
   /* `n`: size of the vector that is optimized or solved for. Declares all arrays. */
   int32_t (*declare)(void *self, int64_t n, tier_state *s);
+  /* Called in its place, where there is one, for estimators: also with the sizes of the edge's
+   * `inputs` (p) and of the state (m) of the lower level's optimizer, 0 for a procedural one. */
+  int32_t (*declare_edge)(void *self, int64_t n, int64_t inputs, int64_t m, tier_state *s);
 } tier_state_1;
 
 #ifdef __cplusplus
