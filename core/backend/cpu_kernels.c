@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "backend/cpu_math.h"
+#include "backend/cpu_math_f32.h"
 
 /* Iterations are independent, even where out is an input: each reads before it writes. */
 #if defined(__clang__)
@@ -168,17 +169,17 @@ static double add_lanes(double *lanes) {
     }                                                                                           \
   }
 
-/* sqrt, sin and cos of T: SQRT, SIN, COS. */
-#define REAL_LOOPS(prefix, T, SQRT, SIN, COS)                                             \
+/* MATH: the name of a function of T; sqrt, sin and cos of T: SQRT, SIN, COS. */
+#define REAL_LOOPS(prefix, T, MATH, SQRT, SIN, COS)                                       \
   UNARY_LOOP(prefix##_same, T, T, x)                                                      \
   UNARY_LOOP(prefix##_negate, T, T, -x)                                                   \
-  UNARY_LOOP(prefix##_exp, T, T, (T)math_exp(x))                                          \
-  UNARY_LOOP(prefix##_log, T, T, (T)math_log(x))                                          \
-  UNARY_LOOP(prefix##_log1p, T, T, (T)math_log1p(x))                                      \
-  UNARY_LOOP(prefix##_expm1, T, T, (T)math_expm1(x))                                      \
-  UNARY_LOOP(prefix##_tanh, T, T, (T)math_tanh(x))                                        \
-  UNARY_LOOP(prefix##_sigmoid, T, T, (T)math_sigmoid(x))                                  \
-  UNARY_LOOP(prefix##_softplus, T, T, (T)math_softplus(x))                                \
+  UNARY_LOOP(prefix##_exp, T, T, MATH(math_exp)(x))                                       \
+  UNARY_LOOP(prefix##_log, T, T, MATH(math_log)(x))                                       \
+  UNARY_LOOP(prefix##_log1p, T, T, MATH(math_log1p)(x))                                   \
+  UNARY_LOOP(prefix##_expm1, T, T, MATH(math_expm1)(x))                                   \
+  UNARY_LOOP(prefix##_tanh, T, T, MATH(math_tanh)(x))                                     \
+  UNARY_LOOP(prefix##_sigmoid, T, T, MATH(math_sigmoid)(x))                               \
+  UNARY_LOOP(prefix##_softplus, T, T, MATH(math_softplus)(x))                             \
   UNARY_LOOP(prefix##_sqrt, T, T, SQRT(x))                                                \
   UNARY_LOOP(prefix##_sin, T, T, SIN(x))                                                  \
   UNARY_LOOP(prefix##_cos, T, T, COS(x))                                                  \
@@ -199,8 +200,10 @@ static double add_lanes(double *lanes) {
   SELECT_LOOP(prefix##_select, T)                                                         \
   SUM_LOOPS(prefix, T)
 
-REAL_LOOPS(f32, float, sqrtf, sinf, cosf)
-REAL_LOOPS(f64, double, sqrt, sin, cos)
+#define MATH_F32(name) name##_f32
+#define MATH_F64(name) name
+REAL_LOOPS(f32, float, MATH_F32, sqrtf, sinf, cosf)
+REAL_LOOPS(f64, double, MATH_F64, sqrt, sin, cos)
 
 #define REAL_TABLE(prefix)                                                                         \
   {                                                                                                \
