@@ -39,9 +39,16 @@ char *memory_format(const char *format, ...) {
   return or_die(length < 0 ? NULL : text, 0);
 }
 
-/* ---- large arrays: a 64-byte header in front holds the size, for the count of bytes held ---- */
+/* ---- large arrays: in front of each, 64 bytes hold its size, for the count of bytes held, and the
+ * block that it lies in. From calloc, whose pages come zeroed and cost nothing until they are used
+ * ---- */
 
+struct large {
+  void *block;
+  size_t bytes;
+};
 #define HEADER 64
+_Static_assert(sizeof(struct large) <= HEADER, "the header has room");
 
 static _Atomic int64_t held;
 static _Atomic int64_t peak;
@@ -53,32 +60,28 @@ static void count_bytes(int64_t bytes) {
   }
 }
 
+static struct large *large_of(void *p) {
+  return (struct large *)(void *)((char *)p - HEADER);
+}
+
 int32_t large_alloc(size_t bytes, const char *what, void **out) {
   *out = NULL;
-  char *block = NULL;
-  if (bytes <= SIZE_MAX - 2 * HEADER) {
-    size_t rounded = (bytes + 63) / 64 * 64 + HEADER;
-    block = aligned_alloc(64, rounded);
-    if (block != NULL) {
-      memset(block, 0, rounded);
-    }
-  }
+  char *block = bytes <= SIZE_MAX - 2 * HEADER ? calloc(1, bytes + 2 * HEADER) : NULL;
   if (block == NULL) {
     return fail(TIER_E_MEMORY, "no memory for %s (%zu bytes)", what, bytes);
   }
-  memcpy(block, &bytes, sizeof bytes);
+  char *data = block + 2 * HEADER - (uintptr_t)block % HEADER;
+  *large_of(data) = (struct large){.block = block, .bytes = bytes};
   count_bytes((int64_t)bytes);
-  *out = block + HEADER;
+  *out = data;
   return TIER_OK;
 }
 
 void large_free(void *p) {
   if (p != NULL) {
-    size_t bytes = 0;
-    char *block = (char *)p - HEADER;
-    memcpy(&bytes, block, sizeof bytes);
-    count_bytes(-(int64_t)bytes);
-    free(block);
+    struct large l = *large_of(p);
+    count_bytes(-(int64_t)l.bytes);
+    free(l.block);
   }
 }
 

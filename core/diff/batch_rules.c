@@ -143,8 +143,10 @@ static struct batched matmul(const struct batching *b, const struct value *y,
 
 /* ---- movement ------------------------------------------------------------------------------ */
 
-/* The last place in `dims` where the batch axis leaves the order of the elements as it is, which is
- * where as many elements lie before it as in x; -1 if there is none. */
+/* A place in `dims` where the batch axis leaves the order of the elements as it is, which is where
+ * as many elements lie before it as in x; -1 if there is none. Sizes of 1 leave a choice: in front
+ * of the last of several axes, as in (rows, k, columns), where products put it and what is repeated
+ * along rows or columns meets them; else as far back as can be. */
 static int32_t same_place(const struct value *x, int32_t axis, const int64_t *dims, int32_t rank) {
   int64_t before = 1;
   int64_t product = 1;
@@ -153,7 +155,9 @@ static int32_t same_place(const struct value *x, int32_t axis, const int64_t *di
     before *= x->dims[i];
   }
   for (int32_t i = 0; i <= rank; i++) {
-    place = product == before ? i : place;
+    if (product == before && (place < 0 || place != rank - 1 || rank == 1)) {
+      place = i;
+    }
     product *= i < rank ? dims[i] : 1;
   }
   return place;
