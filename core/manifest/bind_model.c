@@ -155,12 +155,16 @@ static void bind_shape(struct reader *r, struct json *j, struct manifest_variabl
   }
 }
 
-static void bind_within(struct reader *r, struct json *j) {
-  unsupported(r, j, "\"within\" (sets that a variable stays in)");
-  for (size_t i = 0; j->type == JSON_LIST && i < j->count; i++) {
+static void bind_within(struct reader *r, struct json *j, struct manifest_variable *v) {
+  size_t count = j->type == JSON_LIST ? j->count : 0;
+  if (count == 0) {
+    wrong(r, j, "write { \"box\": { \"min\": 0, \"max\": 1 } }", "\"within\" needs a set");
+  }
+  v->sets = arena_alloc(r->arena, (count + 1) * sizeof(struct application *));
+  for (size_t i = 0; i < count; i++) {
     size_t mark = path_push_index(r, i);
     if (!j->items[i]->broken) {
-      (void)bind_application(r, j->items[i], POSITION_SET, NULL);
+      v->sets[v->set_count++] = bind_application(r, j->items[i], POSITION_SET, NULL);
     }
     path_pop(r, mark);
   }
@@ -176,7 +180,7 @@ static void bind_variable_key(struct reader *r, struct json *j, struct manifest_
   } else if (strcmp(j->key, "init") == 0) {
     v->init = bind_expr(r, j);
   } else if (strcmp(j->key, "within") == 0) {
-    bind_within(r, j);
+    bind_within(r, j, v);
   } else if (strcmp(j->key, "about") == 0) {
     (void)is_text(r, j, "about");
   }

@@ -104,6 +104,8 @@ struct manifest_variable {
   int shape_data;     /* or a data field's */
   const char *shape_field;
   struct expr *init; /* NULL: the model's own */
+  struct application **sets; /* `within`: projected onto in turn */
+  size_t set_count;
 };
 
 struct manifest_value {

@@ -12,7 +12,9 @@
 struct call {
   tier_build face;
   struct builder *b;
-  const struct expr *expr;
+  struct place place;
+  const struct application *application; /* NULL: a call of a model */
+  const struct meaning *point;           /* of a set's call: what is projected; else NULL */
   const struct component *component;
   const struct instance *instance;
   const struct argument *arguments;
@@ -157,6 +159,9 @@ static tier_value input_at(tier_build *face, const char *slot, int64_t index) {
   struct call *c = call_of(face);
   size_t first = 0;
   const struct argument *a = find(c, slot, &first);
+  if (c->point != NULL && strcmp(slot, "x") == 0) {
+    return c->prepared[c->meaning_count - 1];
+  }
   if (a == NULL || index < 0) {
     return 0;
   }
@@ -201,8 +206,8 @@ static tier_value variable(tier_build *face, const char *name) {
 
 static tier_value key(tier_build *face) {
   const struct call *c = call_of(face);
-  const struct application *a = c->expr->application; /* of a call of a model: none */
-  return builder_key(c->b, a != NULL && a->stream != NULL ? a->stream : c->expr->place.path);
+  const struct application *a = c->application;
+  return builder_key(c->b, a != NULL && a->stream != NULL ? a->stream : c->place.path);
 }
 
 static int32_t output(tier_build *face, const char *name, tier_value v) {
@@ -232,8 +237,8 @@ static int32_t evaluate_arguments(struct call *c) {
   for (size_t i = 0; i < c->argument_count; i++) {
     total += c->arguments[i].expr_count;
   }
-  c->meanings = memory_alloc(total, sizeof *c->meanings);
-  c->prepared = memory_alloc(total, sizeof *c->prepared);
+  c->meanings = memory_alloc(total + 1, sizeof *c->meanings);
+  c->prepared = memory_alloc(total + 1, sizeof *c->prepared);
   for (size_t i = 0; i < c->argument_count; i++) {
     const struct argument *a = &c->arguments[i];
     for (size_t k = 0; k < a->expr_count; k++) {
@@ -249,6 +254,9 @@ static int32_t evaluate_arguments(struct call *c) {
       }
       c->meaning_count++;
     }
+  }
+  if (c->point != NULL) {
+    c->meanings[c->meaning_count++] = *c->point;
   }
   return TIER_OK;
 }
@@ -316,8 +324,8 @@ static int32_t build(struct call *c, const char *entry, struct meaning *out) {
   TIER_TRY(evaluate_arguments(c));
   TIER_TRY(find_rows(c));
   TIER_TRY((c->component->c.flags & TIER_ELEMENTWISE) ? align_all(c) : lift_all(c));
-  const char *place = arena_format(c->b->arena, "%s:%d:%d", c->expr->place.file,
-                                   c->expr->place.line, c->expr->place.column);
+  const char *place =
+      arena_format(c->b->arena, "%s:%d:%d", c->place.file, c->place.line, c->place.column);
   uint32_t before = graph_origin(
       c->b->g, (struct origin){.plugin = c->component->c.id, .entry = entry, .place = place});
   int32_t status = api->build(c->instance->object, entry, &c->face);
@@ -335,7 +343,8 @@ int32_t builder_apply(struct builder *b, const struct expr *e, struct meaning *o
   TIER_TRY(instances_get(b->p, e->application, NULL, &i));
   struct call c = {.face = {&call_interface, &b->g->face},
                    .b = b,
-                   .expr = e,
+                   .place = e->place,
+                   .application = e->application,
                    .component = e->application->component,
                    .instance = i,
                    .arguments = e->application->arguments,
@@ -350,7 +359,7 @@ int32_t builder_call(struct builder *b, const struct expr *e, struct meaning *ou
   TIER_TRY(variables_need(b->p, e->index));
   struct call c = {.face = {&call_interface, &b->g->face},
                    .b = b,
-                   .expr = e,
+                   .place = e->place,
                    .component = v->declared->model->component,
                    .instance = v->model,
                    .arguments = e->arguments,
@@ -373,4 +382,34 @@ int32_t builder_call(struct builder *b, const struct expr *e, struct meaning *ou
   int32_t status = build(&c, e->entry->name, out);
   release(&c);
   return status;
+}
+
+int32_t builder_project(struct builder *b, const struct application *set, const struct meaning *x,
+                        tier_value *out) {
+  struct instance *i = NULL;
+  struct meaning projected = {0};
+  TIER_TRY(instances_get(b->p, set, NULL, &i));
+  struct call c = {.face = {&call_interface, &b->g->face},
+                   .b = b,
+                   .place = set->place,
+                   .application = set,
+                   .point = x,
+                   .component = set->component,
+                   .instance = i,
+                   .arguments = set->arguments,
+                   .argument_count = set->argument_count};
+  int32_t status = build(&c, "project", &projected);
+  if (status == TIER_OK) {
+    struct shape before = shape_of(b, x->value);
+    struct shape after = shape_of(b, projected.value);
+    int same = before.rank == after.rank &&
+               memcmp(before.dims, after.dims, (size_t)before.rank * sizeof *before.dims) == 0;
+    status = same ? TIER_OK
+                  : fail(TIER_E_INVALID,
+                         "%s: its arguments have another shape than the variable that it holds",
+                         set->component->c.id);
+  }
+  release(&c);
+  *out = projected.value;
+  return status < 0 ? fail_at(&set->place, status) : TIER_OK;
 }

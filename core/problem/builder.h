@@ -26,5 +26,8 @@ tier_value builder_key(struct builder *b, const char *stream);
 /* applications.c: the value of a function or of a model's entry. */
 int32_t builder_apply(struct builder *b, const struct expr *e, struct meaning *out);
 int32_t builder_call(struct builder *b, const struct expr *e, struct meaning *out);
+/* The point x, projected onto a set. */
+int32_t builder_project(struct builder *b, const struct application *set, const struct meaning *x,
+                        tier_value *out);
 
 #endif

@@ -23,6 +23,11 @@ int32_t single_loop_check(const struct problem *p) {
     return fail(TIER_E_REFUSED, "%s moves two levels at once, and the manifest has %zu", solver,
                 p->m->level_count);
   }
+  if (level_has_sets(e->lower)) {
+    return fail(TIER_E_UNSUPPORTED,
+                "%s does not project the variables of level \"%s\" (\"within\")", solver,
+                e->lower->declared->name);
+  }
   return TIER_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "problem/draws.h"
 #include "problem/instances.h"
 #include "problem/reversible.h"
+#include "problem/variables.h"
 
 /* ---- declaring the state ---- */
 
@@ -151,7 +152,8 @@ static int32_t check_reads(const struct stepper *s) {
     const struct input *in = &s->builder.inputs[i];
     if (in->kind == INPUT_FIELD || in->kind == INPUT_ROWS || in->kind == INPUT_KEY) {
       return fail(TIER_E_UNSUPPORTED,
-                  "a hyperparameter of %s that reads data or random numbers is not supported yet",
+                  "a hyperparameter of %s, or a set, that reads data or random numbers is not "
+                  "supported yet",
                   s->application->component->c.id);
     }
     if (in->kind == INPUT_TENSOR && s->p->variables[in->index].owner == s->level->index) {
@@ -161,6 +163,72 @@ static int32_t check_reads(const struct stepper *s) {
     }
   }
   return builder_check_copies(&s->builder);
+}
+
+/* ---- sets: what the step moves is projected within it, so that its derivatives are right ---- */
+
+/* The variable's part of the flat vector, as its sets see it: a model flat, an array in its shape,
+ * copies as rows. */
+static tier_value part_of(struct stepper *s, const struct variable *v) {
+  tier_graph *g = &s->builder.g->face;
+  int64_t dims[TIER_MAX_RANK];
+  tier_value part = tier_slice_axis(g, s->w_next, 0, v->offset, v->offset + v->size);
+  if (v->model != NULL && v->copies == 1) {
+    return part;
+  }
+  int32_t rank = tensor_shape(v, &v->tensors[0], dims);
+  if (v->copies > 1 && v->declared->per_data < 0) {
+    memmove(dims + 1, dims, (size_t)rank * sizeof *dims);
+    dims[0] = v->copies;
+    rank++;
+  }
+  return tier_reshape(g, part, dims, rank);
+}
+
+static int32_t project_variable(struct stepper *s, const struct variable *v, tier_value *out) {
+  tier_graph *g = &s->builder.g->face;
+  struct meaning x = {.value = part_of(s, v), .rows = v->declared->per_data};
+  for (size_t i = 0; i < v->declared->set_count; i++) {
+    TIER_TRY(builder_project(&s->builder, v->declared->sets[i], &x, &x.value));
+  }
+  *out = tier_reshape(g, x.value, &v->size, 1);
+  return TIER_OK;
+}
+
+int level_has_sets(const struct level *l) {
+  for (size_t i = 0; i < l->over.count; i++) {
+    if (l->p->variables[l->over.variables[i]].declared->set_count > 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int32_t project(struct stepper *s) {
+  const struct level *l = s->level;
+  tier_graph *g = &s->builder.g->face;
+  if (!level_has_sets(l)) {
+    return TIER_OK;
+  }
+  if (s->reversible != NULL) {
+    return fail(TIER_E_UNSUPPORTED, "%s runs backwards, which a projection (\"within\") does not",
+                s->application->component->c.id);
+  }
+  tier_value *parts = memory_alloc(l->over.count, sizeof *parts);
+  int32_t status = TIER_OK;
+  for (size_t i = 0; i < l->over.count && status == TIER_OK; i++) {
+    const struct variable *v = &s->p->variables[l->over.variables[i]];
+    parts[i] = tier_slice_axis(g, s->w_next, 0, v->offset, v->offset + v->size);
+    if (v->declared->set_count > 0) {
+      status = project_variable(s, v, &parts[i]);
+    }
+  }
+  if (status == TIER_OK) {
+    s->w_next = tier_concat(g, parts, (uint32_t)l->over.count, 0);
+    status = graph_status(s->builder.g);
+  }
+  free(parts);
+  return status;
 }
 
 static int32_t build(struct stepper *s) {
@@ -184,8 +252,9 @@ static int32_t build(struct stepper *s) {
   TIER_TRY(face.status);
   TIER_TRY(status);
   TIER_TRY(graph_status(b->g));
-  TIER_TRY(check_reads(s));
   TIER_TRY(check_output(s, s->w_next, s->n, "w"));
+  TIER_TRY(project(s));
+  TIER_TRY(check_reads(s));
   for (size_t i = 0; i < s->state_count; i++) {
     TIER_TRY(check_output(s, s->states[i].output, s->states[i].size, s->states[i].name));
   }

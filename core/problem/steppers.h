@@ -18,4 +18,7 @@ int32_t stepper_make_vjp(struct stepper *s, const struct placed *placed, size_t 
 int32_t stepper_make_jvp(struct stepper *s, const struct placed *placed, size_t count,
                          struct kernel *k);
 
+/* Is any variable that the level is over held within a set? */
+int level_has_sets(const struct level *l);
+
 #endif
