@@ -198,11 +198,21 @@ static int32_t load_array(struct visitor *v, const char *name, uint32_t type, in
   return type == ARCHIVE_I64 ? check_counters(name, count, data) : TIER_OK;
 }
 
+/* Levels are where the file says, not ahead of it. */
+static void forget_looking_ahead(struct problem *p) {
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    for (size_t k = 0; k < p->levels[i].edge_count; k++) {
+      p->levels[i].edges[k]->record.looking = 0;
+    }
+  }
+}
+
 int32_t problem_load(struct problem *p, const char *path, int convert) {
   struct archive archive = {0};
   TIER_TRY(archive_read(path, &archive));
   struct visitor v = {.array = load_array, .p = p, .archive = &archive, .convert = convert};
   int32_t status = visit_all(&v);
   archive_free(&archive);
+  forget_looking_ahead(p);
   return status < 0 ? error_context(status, "%s", path) : TIER_OK;
 }

@@ -99,6 +99,7 @@ void record_reset(tier_record *r) {
 
 static int32_t run(tier_edge *e, tier_record *r, uint32_t flags) {
   int keep = (flags & TIER_KEEP_TAPE) && e->lower->stepper != NULL;
+  TIER_TRY(trial_look_back(r));
   return level_run(e->lower, keep ? r : NULL, (flags & TIER_KEEP_START) ? r : NULL);
 }
 
@@ -571,6 +572,7 @@ const tier_problem_1 problem_interface = {
     .tape_bytes = tape_bytes,
     .fixed_point = fixed_point,
     .pin = pin,
+    .look_ahead = trial_look_ahead,
     .trial = trial_run,
     .optimizer_state = optimizer_state,
     .upper_value = trial_upper_value,

@@ -348,6 +348,8 @@ struct tier_record {
   struct trial_point *start, *present; /* for trial runs: where the run began, and is now; or NULL */
   tier_vector *inputs;              /* and its inputs, flat */
   int start_is_fresh;
+  struct trial_point *real; /* where the level really is while it looks ahead; or NULL */
+  int looking;              /* it does */
   struct tape tape;
   uint64_t made;          /* p->clock when its solve was complete; 0: it is not */
   int64_t taken;          /* the lower level's steps by then */

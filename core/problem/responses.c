@@ -14,6 +14,7 @@
 #include "problem/edges.h"
 #include "problem/instances.h"
 #include "problem/records.h"
+#include "problem/trials.h"
 #include "problem/variables.h"
 
 double now_seconds(void) {
@@ -292,6 +293,9 @@ int32_t level_gradient(struct level *l) {
   TIER_TRY(suite_gradient(l->suites[0], &at, &l->value, l->term_values, l->gradient, responding));
   if (l->edge_count > 0) {
     TIER_TRY(pull_all(l));
+  }
+  for (size_t i = 0; i < l->edge_count; i++) {
+    TIER_TRY(trial_look_back(&l->edges[i]->record));
   }
   l->gradient_norm = vector_interface.norm(l->gradient);
   return TIER_OK;

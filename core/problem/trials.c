@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "problem/draws.h"
 #include "problem/levels.h"
+#include "problem/tape.h"
 #include "problem/variables.h"
 
 /* ---- what a run changes of a level ---- */
@@ -117,6 +118,7 @@ int32_t trial_keep_start(tier_record *r, int restarted) {
 }
 
 void trial_free(tier_record *r) {
+  trial_point_free(r->real);
   trial_point_free(r->start);
   trial_point_free(r->present);
   vector_free(r->inputs);
@@ -207,6 +209,41 @@ int32_t trial_run(tier_edge *e, tier_record *r, const tier_vector *shift, int32_
   move_inputs(e, r->inputs, NULL);
   int32_t back = put_back(l, r->present);
   return status < 0 ? status : back;
+}
+
+/* ---- looking ahead ---- */
+
+int32_t trial_look_ahead(tier_edge *e, tier_record *r, int64_t count) {
+  struct level *l = e->lower;
+  if (l->stepper == NULL) {
+    return fail(TIER_E_REFUSED,
+                "looking ahead takes steps of the optimizer of level \"%s\", which is procedural",
+                l->declared->name);
+  }
+  if (l->child_count > 0 || l->edge_count > 0 || e->keeps_all) {
+    return fail(TIER_E_UNSUPPORTED,
+                "looking ahead from level \"%s\", which has lower levels or is solved several "
+                "times in one step of level \"%s\", is not supported yet",
+                l->declared->name, e->upper->declared->name);
+  }
+  if (r->real == NULL) {
+    TIER_TRY(trial_point_new(l, &r->real));
+  }
+  take(l, r->real);
+  r->looking = 1;
+  r->tape.restarted = 0; /* it begins where the level is, a constant */
+  TIER_TRY(tape_begin(r, l->stepper, count));
+  int32_t status = level_continue(l, count, 0.0, r);
+  tape_end(r, l->w, l->state);
+  return status;
+}
+
+int32_t trial_look_back(tier_record *r) {
+  if (!r->looking) {
+    return TIER_OK;
+  }
+  r->looking = 0;
+  return put_back(r->edge->lower, r->real);
 }
 
 /* ---- judging ---- */

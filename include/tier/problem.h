@@ -124,7 +124,10 @@ typedef struct tier_problem_1 {
    * differentiable) at the solution, with its state and the gradient zero. It is not taken. */
   int32_t (*pin)(tier_edge *e, tier_record *r, const tier_instance *step);
 
-  /* ---- runs with other inputs ---- */
+  /* ---- runs of which nothing stays ---- */
+  /* Takes `count` more steps of the level's own optimizer, on the tape, from where its run ended.
+   * The upper level is judged, and its gradient taken, where they end; then the level goes back. */
+  int32_t (*look_ahead)(tier_edge *e, tier_record *r, int64_t count);
   /* Runs the lower level once more, as the last run with TIER_KEEP_START did and on the same draws,
    * with inputs + shift (p) in their place; from that run's start, or with `go_on` from (w, s) for
    * a level that warm-starts. w (n), s (m) <- where it ends. All else stays as it is; the calls

@@ -10,6 +10,9 @@
  * a constant: K cross products and K - 1 Hessian products. At a stationary point, with sgd, that
  * equals neumann's first K terms.
  *
+ * With `lookahead` K the level is judged K steps beyond those that it keeps, and these are pulled
+ * back (Metz, Poole, Pfau, Sohl-Dickstein 2017, unrolled generative adversarial networks).
+ *
  * What the sweep reads of each step is on the host's tape. Whether all of it is stored, or made
  * again from checkpoints or by running backwards, changes its cost only: the result is the same to
  * the bit. */
@@ -27,6 +30,7 @@ struct unroll {
   const tier_instance *step; /* or NULL: the level's own */
   int64_t truncate;          /* 0: all steps */
   tier_tape tape;            /* how its steps are kept */
+  int64_t lookahead;         /* steps beyond the level's own that are not kept; 0: none */
   int32_t first_order;       /* drop H v_g */
 };
 
@@ -72,6 +76,10 @@ static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record 
   int64_t count = self->truncate > 0 ? self->truncate : self->problem->steps(e);
   (void)state;
   TIER_TRY(self->problem->keep(e, r, &self->tape));
+  if (self->lookahead > 0) {
+    TIER_TRY(self->problem->run(e, r, 0));
+    return self->problem->look_ahead(e, r, self->lookahead);
+  }
   return stepping_solve(self->host, self->problem, "unroll", e, r, self->step, count);
 }
 
@@ -211,6 +219,10 @@ static int32_t choose_tape(const tier_host *host, const tier_params *params, str
                       "\"truncate\", \"checkpoint\" (or \"memory\") and \"reversible\" are ways to "
                       "need less memory that exclude each other: give one of them");
   }
+  if (self->lookahead > 0 && self->step != NULL) {
+    return tier_failf(host, TIER_E_INVALID,
+                      "\"lookahead\" takes steps of the level's own optimizer: leave out \"step\"");
+  }
   self->tape = (tier_tape){.struct_size = (uint32_t)sizeof self->tape};
   if (last) {
     self->tape.schedule = TIER_TAPE_LAST;
@@ -226,9 +238,6 @@ static int32_t choose_tape(const tier_host *host, const tier_params *params, str
 }
 
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
-  if (tier_given(params, "lookahead")) {
-    return tier_failf(host, TIER_E_UNSUPPORTED, "\"lookahead\" is not supported yet");
-  }
   struct unroll *self = calloc(1, sizeof *self);
   if (self == NULL) {
     return tier_failf(host, TIER_E_MEMORY, "no memory");
@@ -238,6 +247,7 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
   self->problem = host_interface(host, "tier.problem/1");
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->truncate = tier_given(params, "truncate") ? tier_integer(params, "truncate") : 0;
+  self->lookahead = tier_given(params, "lookahead") ? tier_integer(params, "lookahead") : 0;
   self->first_order = tier_boolean(params, "first_order");
   int32_t status =
       self->v == NULL || self->problem == NULL ? TIER_E_PLUGIN : choose_tape(host, params, self);

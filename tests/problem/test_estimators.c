@@ -6,6 +6,7 @@
 
 #include "harness.h"
 #include "problem/edges.h"
+#include "problem/tape.h"
 
 static double uniform(uint64_t *s) {
   *s = *s * 6364136223846793005u + 1442695040888963407u;
@@ -250,6 +251,62 @@ static void starts_that_read_variables(void **state) {
     check_differences(&h, 5, 1e-4, 1e-6);
     harness_close(&h);
   }
+}
+
+/* ---- looking ahead ---- */
+
+#define GAME                                                                                     \
+  "{ \"tier\": 1, \"compute\": {\"dtype\": \"f64\"}, \"data\": {},"                              \
+  "  \"variables\": { \"d\": { \"init\": [3, 1] }, \"g\": { \"init\": [0.3, -0.2] } },"          \
+  "  \"objectives\": { \"f\": [{ \"l2\": { \"minus\": [\"d\", { \"exp\": \"g\" }] } }, { "       \
+  "\"times\": [0.1, { \"total\": { \"exp\": \"d\" } }] }] },"                                    \
+  "  \"levels\": [ { \"name\": \"inner\", \"minimize\": \"f\", \"over\": \"d\", \"steps\": %d, " \
+  "\"optimizer\": { \"adam\": { \"lr\": 0.1 } } },"                                              \
+  "    { \"name\": \"outer\", \"maximize\": \"f\", \"over\": \"g\", \"steps\": 9, "              \
+  "\"optimizer\": { \"sgd\": { \"lr\": %s } } %s } ] }"
+
+#define AHEAD ", \"through\": { \"inner\": { \"unroll\": { \"lookahead\": 5%s } } }"
+
+/* The upper level is judged five steps ahead, where central differences of that value in g agree
+ * with its hypergradient; the lower level goes on from where it was, as without any look ahead. */
+static void looking_ahead(void **state) {
+  (void)state;
+  static const char *const more[] = {"", ", \"checkpoint\": 2", ", \"truncate\": 5"};
+  double plain[3];
+  for (int i = -1; i < 3; i++) {
+    struct harness h;
+    char through[128] = "";
+    if (i >= 0) {
+      (void)snprintf(through, sizeof through, AHEAD, more[i]);
+    }
+    harness_open(&h, GAME, 2, "0", through);
+    for (int t = 0; t < 3; t++) {
+      assert_ok(problem_step(h.problem));
+    }
+    const struct level *inner = &h.problem->levels[0];
+    double now[] = {harness_read(&h, "d", 0), vector_interface.norm(inner->state),
+                    (double)inner->draws};
+    if (i < 0) {
+      memcpy(plain, now, sizeof now);
+    } else {
+      assert_memory_equal(plain, now, sizeof now);
+      struct ledger before = problem_ledger(h.problem);
+      struct problem_estimate e = harness_estimate(&h);
+      free(e.hypergradient);
+      int64_t again = i == 1 ? checkpoint_steps(5, 2) + 1 - 5 : 0;
+      /* two steps kept, five ahead, the report, the upper level's own */
+      assert_int_equal(problem_ledger(h.problem).gradients - before.gradients, 2 + 5 + 2 + again);
+    }
+    harness_close(&h);
+  }
+  struct harness h;
+  harness_open(&h, GAME, 0, "0.1", /* no steps of its own, which would move with g as well */
+               ", \"through\": { \"inner\": { \"unroll\": { \"lookahead\": 5 } } }");
+  check_differences(&h, 1, 1e-4, 1e-6);
+  assert_ok(problem_step(h.problem));
+  check_differences(&h, 1, 1e-4, 1e-6);
+  assert_true(harness_read(&h, "d", 0) == 3);
+  harness_close(&h);
 }
 
 /* ---- maximize ---- */
@@ -552,6 +609,7 @@ int main(void) {
       cmocka_unit_test(through_two_levels),
       cmocka_unit_test(copies_read_by_the_upper_level),
       cmocka_unit_test(starts_that_read_variables),
+      cmocka_unit_test(looking_ahead),
       cmocka_unit_test(maximize_is_minimize_negated),
       cmocka_unit_test(pushforward_is_adjoint),
       cmocka_unit_test(facade_products),
