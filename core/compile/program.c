@@ -280,16 +280,6 @@ int32_t program_apply(struct program *p, const void *const *fast, void *const *o
   return run_stage(p, STAGE_APPLY);
 }
 
-int32_t program_apply_block(struct program *p, int64_t k, const void *const *fast,
-                            void *const *outputs) {
-  for (int64_t j = 0; j < k; j++) { /* tables of nothing may be NULL */
-    const void *const *of_fast = p->fast_count > 0 ? fast + j * p->fast_count : NULL;
-    void *const *of_outputs = p->output_count > 0 ? outputs + j * p->output_count : NULL;
-    TIER_TRY(program_apply(p, of_fast, of_outputs));
-  }
-  return TIER_OK;
-}
-
 /* ---- facts --------------------------------------------------------------------------------- */
 
 /* Multiplications and additions of a matmul; 0 for others. */

@@ -40,9 +40,6 @@ void program_free(struct program *p); /* NULL is fine */
 int32_t program_bind(struct program *p, const void *const *slow);
 /* Outputs are written in full; they must not overlap inputs. */
 int32_t program_apply(struct program *p, const void *const *fast, void *const *outputs);
-/* k vectors: fast[j * fast_count + i], outputs[j * output_count + i]; equal to k applies. */
-int32_t program_apply_block(struct program *p, int64_t k, const void *const *fast,
-                            void *const *outputs);
 
 struct program_facts {
   uint32_t bind_instructions;

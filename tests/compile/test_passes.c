@@ -1,4 +1,4 @@
-/* What the passes make of small graphs, seen through the listing and the facts; staging; blocks;
+/* What the passes make of small graphs, seen through the listing and the facts; staging;
  * memory; and what is said when something is wrong. */
 #include <malloc.h>
 #include <math.h>
@@ -373,8 +373,8 @@ static void hvp_is_the_derivative_of_the_gradient(void **state) {
   graph_free(m.graph);
 }
 
-/* A block of k vectors gives what k applies give; and apply allocates nothing. */
-static void blocks_and_allocation(void **state) {
+/* Applying again gives the same again, and allocates nothing. */
+static void applying_allocates_nothing(void **state) {
   struct mlp m = mlp_make(60, 9, 7, 4);
   struct threads *threads = NULL;
   struct program *p = NULL;
@@ -397,14 +397,16 @@ static void blocks_and_allocation(void **state) {
     out[MLP_VARIABLES + i] = d.out[1][i];
   }
   assert_int_equal(program_bind(p, slow), 0);
-  assert_int_equal(program_apply_block(p, 2, fast, out), 0);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(program_apply(p, fast + MLP_VARIABLES * i, out + MLP_VARIABLES * i), 0);
+  }
   struct mallinfo2 before = mallinfo2();
   for (int i = 0; i < 2; i++) {
     assert_int_equal(program_apply(p, fast + MLP_VARIABLES * (1 - i), (void *const *)d.out[2]), 0);
   }
   struct mallinfo2 after = mallinfo2();
   assert_true(before.uordblks == after.uordblks);
-  for (int i = 0; i < MLP_VARIABLES; i++) { /* the last one was the first of the block */
+  for (int i = 0; i < MLP_VARIABLES; i++) { /* the last one was the first */
     assert_memory_equal(d.out[2][i], d.out[0][i], (size_t)size_of(&m, i) * sizeof(double));
   }
   assert_memory_not_equal(d.out[0][0], d.out[1][0], (size_t)size_of(&m, 0) * sizeof(double));
@@ -531,7 +533,7 @@ int main(void) {
       cmocka_unit_test(what_is_slow_is_done_in_bind),
       cmocka_unit_test(hvp_keeps_two_large_products),
       cmocka_unit_test(hvp_is_the_derivative_of_the_gradient),
-      cmocka_unit_test(blocks_and_allocation),
+      cmocka_unit_test(applying_allocates_nothing),
       cmocka_unit_test(a_chain_needs_one_buffer),
       cmocka_unit_test(a_bad_index_is_reported),
       cmocka_unit_test(wrong_calls_are_refused),
