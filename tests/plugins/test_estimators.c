@@ -580,12 +580,86 @@ static void unroll_first_order_drops_the_hessian(void **state) {
   free_instance(i);
 }
 
-static void unroll_refuses_lookahead(void **state) {
+/* What it asks the host to keep of the steps. */
+static void unroll_asks_for_a_schedule(void **state) {
   (void)state;
-  struct params *p = estimator_params("unroll");
-  struct instance *i = NULL;
-  set_number(p, "lookahead", 5);
-  assert_fails(instance_new(p, &i), TIER_E_UNSUPPORTED, "not supported yet");
+  static const struct {
+    const char *slot;
+    uint32_t schedule;
+    int64_t count, bytes;
+  } cases[] = {{NULL, TIER_TAPE_STORED, 0, 0},
+               {"truncate", TIER_TAPE_LAST, 7, 0},
+               {"checkpoint", TIER_TAPE_CHECKPOINTS, 7, 0},
+               {"memory", TIER_TAPE_CHECKPOINTS, 0, 7},
+               {"reversible", TIER_TAPE_REVERSIBLE, 0, 0}};
+  for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    tier_record r = {0};
+    double inputs[P];
+    reset();
+    struct params *p = estimator_params("unroll");
+    if (cases[k].slot != NULL) {
+      set_number(p, cases[k].slot, k == 4 ? 1 : 7);
+    }
+    struct instance *i = make(p, N);
+    assert_ok(estimate(i, &r, inputs));
+    assert_int_equal(q.kept.struct_size, sizeof(tier_tape));
+    assert_int_equal(q.kept.schedule, cases[k].schedule);
+    assert_int_equal(q.kept.count, cases[k].count);
+    assert_int_equal(q.kept.bytes, cases[k].bytes);
+    record_clear(&r);
+    free_instance(i);
+  }
+}
+
+static void unroll_takes_one_schedule(void **state) {
+  (void)state;
+  static const char *const pairs[][2] = {
+      {"truncate", "checkpoint"}, {"memory", "reversible"}, {"reversible", "truncate"}};
+  for (int k = 0; k < 3; k++) {
+    struct params *p = estimator_params("unroll");
+    struct instance *i = NULL;
+    set_number(p, pairs[k][0], 1);
+    set_number(p, pairs[k][1], 1);
+    assert_fails(instance_new(p, &i), TIER_E_INVALID, "exclude each other");
+  }
+}
+
+/* ---- forward --------------------------------------------------------------------------------- */
+
+/* Blocks of 5 inputs: 3 and 2; each step a Hessian product and a cross product for each, but for
+ * the first step, where nothing has moved yet. */
+static void forward_equals_the_closed_form(void **state) {
+  (void)state;
+  tier_record r = {0};
+  double inputs[P];
+  reset();
+  q.beta = 0.5;
+  q.steps = 400;
+  struct params *p = estimator_params("forward");
+  set_number(p, "block", 3);
+  struct instance *i = make(p, N);
+  assert_ok(estimate(i, &r, inputs));
+  check_close(inputs, expected, P, 1e-12);
+  assert_int_equal(q.hvps, P * 399);
+  assert_int_equal(q.crosses, P * 400);
+  assert_int_equal(q.jvps, P * 400);
+  assert_int_equal(q.vjps, 0);
+  assert_int_equal(q.kept.schedule, TIER_TAPE_CHECKPOINTS);
+  assert_int_equal(q.kept.count, 1);
+  record_clear(&r);
+  free_instance(i);
+}
+
+static void forward_refuses_a_start_that_moves(void **state) {
+  (void)state;
+  tier_record r = {0};
+  double inputs[P];
+  reset();
+  q.start_is_input = 1;
+  struct instance *i = make_plain(POSITION_ESTIMATOR, "forward", N);
+  assert_fails(estimate(i, &r, inputs), TIER_E_UNSUPPORTED, "start");
+  record_clear(&r);
+  free_instance(i);
 }
 
 static void unroll_reports_an_overflow(void **state) {
@@ -786,7 +860,10 @@ int main(void) {
       cmocka_unit_test(unroll_steps_on_from_a_procedural_solution),
       cmocka_unit_test(unroll_reaches_the_rate_and_the_start),
       cmocka_unit_test(unroll_first_order_drops_the_hessian),
-      cmocka_unit_test(unroll_refuses_lookahead),
+      cmocka_unit_test(unroll_asks_for_a_schedule),
+      cmocka_unit_test(unroll_takes_one_schedule),
+      cmocka_unit_test(forward_equals_the_closed_form),
+      cmocka_unit_test(forward_refuses_a_start_that_moves),
       cmocka_unit_test(unroll_reports_an_overflow),
       cmocka_unit_test(one_step_equals_one_term),
       cmocka_unit_test(one_step_takes_a_step_of_its_own),
