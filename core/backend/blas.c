@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static int has(uint32_t flags, uint32_t wanted) {
   return (flags & wanted) == wanted;
 }
 
-int cpu_level(void) {
+static int find_level(void) {
   uint32_t a = 0;
   uint32_t b = 0;
   uint32_t c = 0;
@@ -46,10 +47,21 @@ int cpu_level(void) {
   return (saved & 0xe0) == 0xe0 && has(b, avx512) ? CPU_AVX512 : CPU_AVX2;
 }
 #else
-int cpu_level(void) {
+static int find_level(void) {
   return CPU_PLAIN;
 }
 #endif
+
+/* Virtual machines answer CPUID slowly: it is asked once. */
+int cpu_level(void) {
+  static _Atomic int known = -1;
+  int level = atomic_load_explicit(&known, memory_order_relaxed);
+  if (level < 0) {
+    level = find_level();
+    atomic_store_explicit(&known, level, memory_order_relaxed);
+  }
+  return level;
+}
 
 /* ---- the library --------------------------------------------------------------------------- */
 

@@ -9,11 +9,13 @@
 #include "backend/cpu.h"
 #include "backend/cpu_narrow.h"
 
-/* Which of the two, by shape. On Zen 4, with one side up to 32 and AVX-512, our own kernels are 1.0
- * to 2 times (with AVX2: 0.85 to 1.9 times) as fast as OpenBLAS 0.3.21, which is not loaded for
- * small products. Few columns leave most of a vector empty; turning B takes rows to pay. */
+/* Which of the two, by shape. On Zen 4, with one side up to 64 and AVX-512, our own kernels are 1.0
+ * to 2 times as fast as OpenBLAS 0.3.21, which is not loaded for small products; with AVX2 and one
+ * side up to 32, 0.9 to 1.9 times, and slower above. Few columns leave most of a vector empty;
+ * turning B takes rows to pay. */
 #define BLAS_LEAST INT64_C(8192) /* multiplications from which BLAS is called (and loaded) */
 #define NARROW_SIDE 32
+#define NARROW_SIDE_AVX512 64
 #define FEWEST_COLUMNS 5
 #define FEWEST_ROWS 16
 #define CHUNK_MULTIPLICATIONS (INT64_C(1) << 22) /* aimed at in a chunk: about 0.1 ms */
@@ -88,12 +90,9 @@ static void multiply_with_blas(const struct call *call, const struct product *p)
 
 static const struct product_kernels *product_kernels(void) {
 #ifdef TIER_KERNELS_X86
-  static _Atomic int known = -1;
-  if (known < 0) {
-    known = cpu_level();
-  }
-  return known == CPU_AVX512 ? &products_avx512
-         : known == CPU_AVX2 ? &products_avx2
+  int level = cpu_level();
+  return level == CPU_AVX512 ? &products_avx512
+         : level == CPU_AVX2 ? &products_avx2
                              : &products_plain;
 #else
   return &products_plain;
@@ -215,7 +214,8 @@ static int is_for_blas(const struct instruction *i, const struct cpu_plan *plan)
   int ta = i->ints[0] != 0;
   int tb = i->ints[1] != 0;
   int fits = m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX;
-  int narrow = m <= NARROW_SIDE || n <= NARROW_SIDE || k <= NARROW_SIDE;
+  int64_t side = cpu_level() == CPU_AVX512 ? NARROW_SIDE_AVX512 : NARROW_SIDE;
+  int narrow = m <= side || n <= side || k <= side;
   int weak = n == 1 || (n < FEWEST_COLUMNS && !ta) || (m < FEWEST_ROWS && tb);
   return fits && m * n * k >= BLAS_LEAST && (!narrow || weak);
 }

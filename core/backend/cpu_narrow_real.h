@@ -85,7 +85,7 @@ static void (*const NAME(tiles)[ROWS][2][VECTORS])(const struct NAME(strip) *) =
 
 #define PANEL (VECTORS * NAME(LANES)) /* columns of a tile */
 
-/* What fits the caches: b is not transposed. Tiles of rows, of nearly equal heights; the tiles
+/* What fits the caches, of b not transposed. Tiles of rows, of nearly equal heights; the tiles
  * across share their rows of a. */
 static void NAME(multiply_block)(const struct product *p) {
   int64_t most = p->ta ? ROWS : ROWS_ASIDE;
@@ -104,6 +104,20 @@ static void NAME(multiply_block)(const struct product *p) {
       s.last = width - (vectors - 1) * NAME(LANES);
       NAME(tiles)[rows - 1][p->ta][vectors - 1](&s);
     }
+  }
+}
+
+/* b is not transposed: block of columns by block, so that all tiles of rows find the block's part
+ * of b in the second-level cache. */
+static void NAME(multiply_straight)(const struct product *p) {
+  int64_t most = CACHE / (p->k * (int64_t)sizeof(REAL)) / PANEL * PANEL;
+  most = most < PANEL ? PANEL : most;
+  for (int64_t column = 0; column < p->n; column += most) {
+    struct product q = *p;
+    q.n = p->n - column < most ? p->n - column : most;
+    q.b = p->b + column * (int64_t)sizeof(REAL);
+    q.c = p->c + column * (int64_t)sizeof(REAL);
+    NAME(multiply_block)(&q);
   }
 }
 
@@ -186,7 +200,7 @@ static void NAME(multiply_swapped)(const struct product *p) {
 
 /* The most steps of k at once. */
 static int64_t NAME(depth)(const struct product *p) {
-  int64_t depth = p->tb ? TURNED / (4 * PANEL) : 1024;
+  int64_t depth = p->tb ? TURNED / (4 * PANEL) : p->n <= NARROW ? 1024 : 512;
   if (p->ta) { /* rows of A, which tiles walk down, stay in the second-level cache */
     int64_t rows = CACHE / (p->lda * (int64_t)sizeof(REAL));
     depth = rows < 64 ? 64 : rows < depth ? rows : depth;
@@ -212,7 +226,7 @@ static void NAME(multiply)(const struct product *p) {
     } else if (p->tb) {
       NAME(multiply_turned)(&q);
     } else {
-      NAME(multiply_block)(&q);
+      NAME(multiply_straight)(&q);
     }
   }
 }

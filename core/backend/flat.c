@@ -7,11 +7,8 @@
 const struct flat_kernels *flat_get(int32_t dtype) {
   const struct flat_table *table = &flat_plain;
 #ifdef TIER_KERNELS_X86
-  static _Atomic int known = -1;
-  if (known < 0) {
-    known = cpu_level();
-  }
-  table = known == CPU_AVX512 ? &flat_avx512 : known == CPU_AVX2 ? &flat_avx2 : table;
+  int level = cpu_level();
+  table = level == CPU_AVX512 ? &flat_avx512 : level == CPU_AVX2 ? &flat_avx2 : table;
 #endif
   return dtype == DTYPE_F32 ? &table->f32 : &table->f64;
 }

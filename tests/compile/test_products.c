@@ -209,7 +209,8 @@ static void kernels_of_all_levels(void **state) {
     }
     check_shape_with((struct shape){1, 10, 9, 2100}, levels[i].kernels); /* blocks of k */
     check_shape_with((struct shape){1, 1300, 10, 130}, levels[i].kernels);
-    check_shape_with((struct shape){1, 70, 300, 150}, levels[i].kernels);
+    check_shape_with((struct shape){1, 70, 300, 150}, levels[i].kernels); /* of columns */
+    check_shape_with((struct shape){1, 5, 1100, 130}, levels[i].kernels);
   }
 }
 
