@@ -545,6 +545,45 @@ static void oracles_side_by_side(void **state) {
   facade_close(&f);
 }
 
+/* A step's products may be written over the vectors that they are of: the same numbers. */
+static void check_step_in_place(const char *inner) {
+  struct facade f;
+  const tier_problem_1 *api = &problem_interface;
+  facade_open(&f, inner);
+  tier_record *r = &f.e->record;
+  int64_t m = api->state_size(r);
+  tier_vector *v_w = vector_new(f.n);
+  tier_vector *v_g = vector_new(f.n);
+  tier_vector *state = random_vector(m, 6);
+  tier_vector *v_s = vector_new(m);
+  size_t n_bytes = (size_t)f.n * sizeof(double);
+  size_t m_bytes = (size_t)m * sizeof(double);
+  assert_ok(api->step_vjp(f.e, r, 2, f.u, state, v_w, v_s, v_g, f.inputs));
+  assert_ok(api->step_vjp(f.e, r, 2, f.u, state, f.u, state, f.a, f.more));
+  assert_memory_equal(f.u->data, v_w->data, n_bytes);
+  assert_memory_equal(f.a->data, v_g->data, n_bytes);
+  assert_memory_equal(state->data, v_s->data, m_bytes);
+  assert_memory_equal(f.inputs->data, f.more->data, (size_t)f.p * sizeof(double));
+  assert_true(vector_interface.norm(v_g) > 0);
+  assert_ok(api->step_jvp(f.e, r, 2, f.v, state, f.b, f.t, v_w, v_s));
+  assert_ok(api->step_jvp(f.e, r, 2, f.v, state, f.b, f.t, f.v, state));
+  assert_memory_equal(f.v->data, v_w->data, n_bytes);
+  assert_memory_equal(state->data, v_s->data, m_bytes);
+  vector_free(v_w);
+  vector_free(v_g);
+  vector_free(v_s);
+  vector_free(state);
+  facade_close(&f);
+}
+
+static void steps_in_place(void **state) {
+  (void)state;
+  check_step_in_place("\"steps\": 5, \"batch\": 10, \"optimizer\": { \"sgd\": { \"lr\": 0.05 } }");
+  check_step_in_place(
+      "\"steps\": 5, \"batch\": 10, \"optimizer\": { \"momentum\": { \"lr\": 0.05 } }");
+  check_step_in_place(STEPS);
+}
+
 static void block_counts_its_vectors(void **state) {
   (void)state;
   struct facade f;
@@ -614,6 +653,7 @@ int main(void) {
       cmocka_unit_test(pushforward_is_adjoint),
       cmocka_unit_test(facade_products),
       cmocka_unit_test(oracles_side_by_side),
+      cmocka_unit_test(steps_in_place),
       cmocka_unit_test(block_counts_its_vectors),
       cmocka_unit_test(first_order),
   };
