@@ -38,7 +38,13 @@ static int is_complete(const struct reader *r, int level, const char *key, size_
   return bound > 0 ? j != NULL && j->count == bound : j == NULL || j->count == 0;
 }
 
-/* Adds what one pullback through the edge lands on. */
+static struct edge edge_through(const struct manifest_through *t) {
+  const struct component *c = t->estimator->component;
+  return (struct edge){t->level, c != NULL && (c->c.flags & TIER_IMPLICIT) != 0};
+}
+
+/* Adds what one pullback through the edge lands on: what the lower level reads, and what the levels
+ * read that its own gradient goes through. */
 static void pull_back(const struct paths *x, const struct edge *e, int strict, char *variables,
                       int *unknown) {
   size_t count = x->r->m->variable_count;
@@ -49,6 +55,13 @@ static void pull_back(const struct paths *x, const struct edge *e, int strict, c
     join(variables, k->optimizer.variables, count);
     join(variables, k->start.variables, count);
     *unknown = *unknown || k->optimizer.unknown || k->start.unknown;
+  }
+  const struct manifest_level *l = &x->r->m->levels[e->level];
+  for (size_t i = 0; i < l->through_count; i++) {
+    struct edge below = edge_through(&l->through[i]);
+    if (below.level < e->level) { /* others are refused elsewhere */
+      pull_back(x, &below, strict, variables, unknown);
+    }
   }
 }
 
@@ -289,9 +302,7 @@ static const struct edge *edges_of(struct reader *r, int level, size_t *count) {
     return edges;
   }
   for (size_t i = 0; i < l->through_count; i++) {
-    const struct component *c = l->through[i].estimator->component;
-    edges[(*count)++] =
-        (struct edge){l->through[i].level, c != NULL && (c->c.flags & TIER_IMPLICIT) != 0};
+    edges[(*count)++] = edge_through(&l->through[i]);
   }
   return edges;
 }

@@ -32,8 +32,7 @@ static int reads(const struct builder *b, int variable) {
   return 0;
 }
 
-/* Is level `index` that level, or below it? */
-static int is_within(const struct problem *p, int index, int level) {
+int level_is_within(const struct problem *p, int index, int level) {
   while (index >= 0 && index != level) {
     index = p->m->levels[index].parent;
   }
@@ -89,7 +88,7 @@ static int follows_steps(const tier_edge *e) {
 static int32_t check_constants(const struct problem *p, const tier_edge *e, int variable) {
   int owner = p->variables[variable].owner;
   if (owner < 0 || owner == e->lower->index || owner == e->upper->index ||
-      !is_within(p, e->lower->index, owner) || !goes_through(p, e->upper->index, owner) ||
+      !level_is_within(p, e->lower->index, owner) || !goes_through(p, e->upper->index, owner) ||
       !takes_several(p, owner) || is_solved_again(p, e)) {
     return TIER_OK;
   }
@@ -185,12 +184,12 @@ static int wanted_from(const struct problem *p, int upper, int owner) {
 static void find_kept(struct problem *p, tier_edge *e, int variable, int read) {
   int owner = p->variables[variable].owner;
   if (owner < 0 || owner == e->lower->index || owner == e->upper->index ||
-      !is_within(p, owner, e->upper->index) || !(read || e->lower->edge_count > 0)) {
+      !level_is_within(p, owner, e->upper->index) || !(read || e->lower->edge_count > 0)) {
     return;
   }
   span_add(p, &e->kept, variable);
-  e->each = e->each || (follows_steps(e) && is_within(p, owner, e->lower->index) &&
-                        takes_several(p, e->lower->index));
+  e->each = e->each || (follows_steps(e) && level_is_within(p, owner, e->lower->index) &&
+                        (takes_several(p, e->lower->index) || e->lower->edge_count > 0));
 }
 
 /* What the lower level reads of the upper level's variables, and of other levels in `through`.
@@ -217,7 +216,7 @@ static void find_moving(struct problem *p, tier_edge *e) {
   e->moving_offsets = arena_alloc(p->arena, (e->inputs.count + 1) * sizeof *e->moving_offsets);
   for (size_t i = 0; i < e->inputs.count && e->each; i++) {
     int variable = e->inputs.variables[i];
-    if (is_within(p, p->variables[variable].owner, e->lower->index)) {
+    if (level_is_within(p, p->variables[variable].owner, e->lower->index)) {
       e->moving_offsets[e->moving.count] = e->inputs.offsets[i];
       span_add(p, &e->moving, variable);
     }
@@ -229,7 +228,7 @@ static void find_moving(struct problem *p, tier_edge *e) {
 static void find_keeps(const struct problem *p, tier_edge *e) {
   for (size_t i = 0; i < e->upper->edge_count && runs_again(p, e); i++) {
     const tier_edge *reader = e->upper->edges[i];
-    int above = is_within(p, e->lower->index, reader->lower->index);
+    int above = level_is_within(p, e->lower->index, reader->lower->index);
     int reads_it = span_offset(&reader->inputs, e->lower->over.variables[0]) >= 0;
     if (reader != e && reads_it && (reader->each || !above)) {
       e->keeps_all = 1;
@@ -337,12 +336,6 @@ static int32_t check_steps(tier_edge *e) {
 static int32_t build_edge(struct problem *p, tier_edge *e) {
   struct suite *suite = NULL;
   const struct application *a = e->declared->estimator;
-  if (e->lower->edge_count > 0 || e->lower->declared->through_count > 0) {
-    return fail(TIER_E_UNSUPPORTED,
-                "pulling back through level \"%s\", whose own gradient has a "
-                "response, is not supported yet",
-                e->lower->declared->name);
-  }
   TIER_TRY(instances_get(p, a, NULL, &e->estimator));
   e->api = instance_get(e->estimator, "tier.estimator/1");
   if (e->api == NULL) {
@@ -429,6 +422,7 @@ void edge_free(tier_edge *e) {
   vector_free(e->scratch_s);
   vector_free(e->scratch_inputs);
   vector_free(e->pulled);
+  vector_free(e->adjoint);
   records_free(&e->record);
   for (size_t i = 0; i < e->older_capacity; i++) {
     records_free(&e->older[i]);

@@ -10,6 +10,8 @@ int32_t edges_build(struct problem *p);
 /* Room for what they keep (needs levels_prepare). */
 int32_t edges_prepare(struct problem *p);
 void edge_free(tier_edge *e);
+/* Is level `index` that level, or below it? */
+int level_is_within(const struct problem *p, int index, int level);
 /* The edge from `upper` to level `lower`, or NULL. */
 tier_edge *edge_between(const struct level *upper, int lower);
 /* The stepper of a step that an estimator brings, made once: e->extra. */

@@ -9,23 +9,12 @@
 #include "problem/draws.h"
 #include "problem/instances.h"
 #include "problem/measures.h"
+#include "problem/oracles.h"
 #include "problem/products.h"
-#include "problem/records.h"
 #include "problem/starts.h"
 #include "problem/tape.h"
+#include "problem/totals.h"
 #include "problem/trials.h"
-
-struct tier_oracle {
-  tier_edge *e;
-  const tier_record *record;
-  int64_t row; /* of the record */
-  struct products *products;
-  struct binding *binding;
-  tier_vector *w; /* a view */
-  const char *stream;
-  int64_t draw, level_step;
-  uint64_t serial; /* of the binding, when this oracle's rows were last drawn into it */
-};
 
 /* ---- sizes and settings ---- */
 
@@ -201,8 +190,7 @@ static int32_t oracle_new(tier_edge *e, int64_t batch, tier_oracle **out) {
   return TIER_OK;
 }
 
-/* Makes sure that the binding holds this oracle's rows: another may have drawn in between. */
-static int32_t activate(tier_oracle *o) {
+int32_t oracle_activate(tier_oracle *o) {
   if (o->serial == 0 || o->binding->serial != o->serial) {
     TIER_TRY(binding_draw(o->e->p, o->binding, o->stream, o->draw));
     o->serial = o->binding->serial;
@@ -241,6 +229,7 @@ static int32_t at_step(tier_edge *e, tier_record *r, int64_t t, tier_oracle **ou
 static void release(tier_oracle *o) {
   if (o != NULL) {
     vector_free(o->w);
+    total_free(o->total);
     free(o);
   }
 }
@@ -259,7 +248,10 @@ static struct point point_of(const tier_oracle *o, const tier_vector *w) {
 
 static int32_t gradient_at(tier_oracle *o, const tier_vector *w, double *value,
                            tier_vector *gradient) {
-  TIER_TRY(activate(o));
+  if (edge_is_total(o->e)) {
+    return total_gradient(o, w, value, gradient);
+  }
+  TIER_TRY(oracle_activate(o));
   struct point at = point_of(o, w);
   double ignored = 0;
   return suite_gradient(o->products->suite, &at, value != NULL ? value : &ignored, NULL, gradient,
@@ -309,9 +301,13 @@ static void count_products(const tier_oracle *o, int64_t hvps, int64_t crosses) 
 }
 
 static int32_t hvp(tier_oracle *o, const tier_vector *v, tier_vector *out) {
+  if (edge_is_total(o->e)) {
+    TIER_TRY(check_apart(v, out));
+    return total_products(o, v, out, 0, NULL);
+  }
   struct kernel *k = NULL;
   const struct level *l = o->e->lower;
-  TIER_TRY(activate(o));
+  TIER_TRY(oracle_activate(o));
   TIER_TRY(products_hvp(o->products, o->e, &k));
   count_products(o, 1, 0);
   return run_kernel(o, k, o->w, l->placed, l->placed_count, v, out, NULL);
@@ -319,10 +315,16 @@ static int32_t hvp(tier_oracle *o, const tier_vector *v, tier_vector *out) {
 
 static int32_t hvp_block(tier_oracle *o, int64_t count, const tier_vector *const *vs,
                          tier_vector *const *outs) {
+  for (int64_t j = 0; j < count && edge_is_total(o->e); j++) {
+    TIER_TRY(hvp(o, vs[j], outs[j]));
+  }
+  if (edge_is_total(o->e)) {
+    return TIER_OK;
+  }
   struct kernel *k = NULL;
   const struct level *l = o->e->lower;
   size_t n = l->placed_count;
-  TIER_TRY(activate(o));
+  TIER_TRY(oracle_activate(o));
   TIER_TRY(products_hvp(o->products, o->e, &k));
   void **vectors = memory_alloc((size_t)count * n, sizeof *vectors);
   void **outputs = memory_alloc((size_t)count * n, sizeof *outputs);
@@ -346,10 +348,29 @@ static int32_t hvp_block(tier_oracle *o, int64_t count, const tier_vector *const
   return status;
 }
 
+/* Keeps what a pullback's cross product is along: minus the adjoint, for totals.c. */
+static void capture(tier_oracle *o, const tier_vector *v, double scale) {
+  tier_edge *e = o->e;
+  if (e->captures && o->row == ROW_SOLUTION) {
+    vector_interface.axpby(-scale, v, 0.0, e->adjoint);
+    e->adjoint_batch = o->products->suite->batch;
+    o->record->adjoints++;
+  }
+}
+
+/* A pullback that uses anything else has no such adjoint. */
+static void forbid_capture(const tier_edge *e, tier_record *r) {
+  r->adjoints += e->captures ? 2 : 0;
+}
+
 static int32_t cross(tier_oracle *o, const tier_vector *v, double scale, tier_vector *inputs) {
+  if (edge_is_total(o->e)) {
+    return total_products(o, v, NULL, scale, inputs);
+  }
   struct kernel *k = NULL;
   const struct level *l = o->e->lower;
-  TIER_TRY(activate(o));
+  TIER_TRY(oracle_activate(o));
+  capture(o, v, scale);
   TIER_TRY(products_cross(o->products, o->e, &k));
   count_products(o, 0, 1);
   TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, NULL, o->e->scratch_inputs));
@@ -359,9 +380,14 @@ static int32_t cross(tier_oracle *o, const tier_vector *v, double scale, tier_ve
 
 static int32_t products(tier_oracle *o, const tier_vector *v, tier_vector *out, double scale,
                         tier_vector *inputs) {
+  if (edge_is_total(o->e)) {
+    TIER_TRY(check_apart(v, out));
+    return total_products(o, v, out, scale, inputs);
+  }
   struct kernel *k = NULL;
   const struct level *l = o->e->lower;
-  TIER_TRY(activate(o));
+  TIER_TRY(oracle_activate(o));
+  capture(o, v, scale);
   TIER_TRY(products_both(o->products, o->e, &k));
   count_products(o, 1, 1);
   TIER_TRY(run_kernel(o, k, o->w, l->placed, l->placed_count, v, out, o->e->scratch_inputs));
@@ -370,8 +396,11 @@ static int32_t products(tier_oracle *o, const tier_vector *v, tier_vector *out, 
 }
 
 static int32_t cross_forward(tier_oracle *o, const tier_vector *tangent, tier_vector *out) {
+  if (edge_is_total(o->e)) {
+    return total_cross_forward(o, tangent, out);
+  }
   struct kernel *k = NULL;
-  TIER_TRY(activate(o));
+  TIER_TRY(oracle_activate(o));
   TIER_TRY(products_cross_forward(o->products, o->e, &k));
   count_products(o, 0, 1);
   inputs_take(o->e, o->row, tangent, o->e->scratch_inputs);
@@ -380,8 +409,12 @@ static int32_t cross_forward(tier_oracle *o, const tier_vector *tangent, tier_ve
 
 static int32_t input_gradient_at(tier_oracle *o, const tier_vector *w, double scale,
                                  tier_vector *inputs) {
+  if (edge_is_total(o->e)) {
+    return total_input_gradient(o, w, scale, inputs);
+  }
   struct kernel *k = NULL;
-  TIER_TRY(activate(o));
+  forbid_capture(o->e, o->record);
+  TIER_TRY(oracle_activate(o));
   TIER_TRY(products_input_gradient(o->products, o->e, &k));
   o->e->lower->ledger.gradients++;
   o->e->lower->ledger.samples += o->products->suite->sample_rows;
@@ -432,6 +465,7 @@ static int32_t step_vjp(tier_edge *e, tier_record *r, int64_t t, const tier_vect
                         const tier_vector *u_s, tier_vector *v_w, tier_vector *v_s,
                         tier_vector *v_g, tier_vector *inputs) {
   struct stepper *s = r->tape.stepper;
+  forbid_capture(e, r);
   struct frame f;
   TIER_TRY(tape_step(r, t, &f));
   if (e->step_vjp_of != s) {

@@ -97,6 +97,12 @@ static int32_t build_optimizer(struct level *l) {
     }
     return TIER_OK;
   }
+  if (level_has_sets(l)) {
+    return fail(TIER_E_UNSUPPORTED,
+                "level \"%s\": variables with \"within\" need an optimizer that is a step (such as "
+                "sgd), after which they are projected; %s takes its own",
+                l->declared->name, a->component->c.id);
+  }
   int ignored = l->declared->parent < 0 && (p->m->solver->component->c.flags & TIER_NO_GRADIENT);
   int lower = l->declared->parent >= 0 ? l->child_count > 0 : l->declared->through_count > 0;
   if (lower && !ignored) {
@@ -356,6 +362,9 @@ int32_t level_update(struct level *l) {
 
 static int32_t step_once(struct level *l, double tolerance, tier_record *record, int *done) {
   TIER_TRY(level_draw(l));
+  if (record != NULL) {
+    TIER_TRY(records_before_step(record));
+  }
   TIER_TRY(level_solve_children(l));
   TIER_TRY(level_gradient(l));
   TIER_TRY(level_guard(l));

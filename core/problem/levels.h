@@ -39,6 +39,8 @@ void level_reset(struct level *l);
 /* Solves what is below it for one step: its children, and those in `through` that a level between
  * solves for itself, once more. */
 int32_t level_solve_children(struct level *l);
+/* Solves what is in its `through` only. */
+int32_t level_solve_through(struct level *l);
 /* Where cotangents on variables of levels further up are added. */
 struct beyond {
   const struct span *span;
@@ -47,6 +49,10 @@ struct beyond {
 /* Pulls the level's cotangents back through its edges: adds to its gradient, and, if not NULL, to
  * `beyond`. */
 int32_t level_pull(struct level *l, const struct beyond *beyond);
+/* Adds e->pulled to the level's gradient and to the cotangents of other lower levels; what belongs
+ * to the variables of levels above goes to `beyond`, or is dropped. */
+int32_t level_distribute(struct level *l, const tier_edge *e, const tier_record *r,
+                         const struct beyond *beyond);
 /* Value and gradient; with `through` edges the hypergradient. */
 int32_t level_gradient(struct level *l);
 double now_seconds(void);

@@ -20,6 +20,9 @@ void products_free(struct products *q) {
     kernel_free(&q->both);
     kernel_free(&q->cross_forward);
     kernel_free(&q->input_gradient);
+    kernel_free(&q->along[0]);
+    kernel_free(&q->along[1]);
+    kernel_free(&q->third);
     free(q);
   }
 }
@@ -158,5 +161,85 @@ int32_t products_input_gradient(struct products *q, const tier_edge *e, struct k
                          outputs, (uint32_t)e->placed_count);
   }
   free(outputs);
+  return status;
+}
+
+/* Appends tensors to a list; returns its new length. */
+static size_t append(struct placed *list, size_t length, const struct placed *more, size_t count) {
+  memcpy(list + length, more, count * sizeof *list);
+  return length + count;
+}
+
+/* y <- its directional derivative. */
+static int32_t slope_along(struct suite *s, const struct direction *d, tier_value *y) {
+  tier_value slope = 0;
+  if (*y != 0) {
+    TIER_TRY(diff_jvp(s->builder.g, y, 1, d->xs, d->tangents, d->live, &slope));
+  }
+  *y = slope;
+  return TIER_OK;
+}
+
+int32_t products_along(struct products *q, const tier_edge *e, int inputs, struct kernel **k) {
+  struct suite *s = q->suite;
+  const struct level *l = s->level;
+  *k = &q->along[inputs != 0];
+  if ((*k)->program != NULL) {
+    return TIER_OK;
+  }
+  size_t most = l->placed_count + l->responding_count + e->placed_count;
+  struct placed *all = memory_alloc(most, sizeof *all);
+  size_t count = append(all, 0, l->placed, l->placed_count);
+  count = append(all, count, l->responding_placed, l->responding_count);
+  size_t outputs_count = append(all, count, e->placed, e->placed_count);
+  struct direction d = direction_new(s, all, inputs ? outputs_count : count);
+  tier_value *outputs = memory_alloc(outputs_count, sizeof *outputs);
+  tier_value slope = s->total;
+  int32_t status = slope_along(s, &d, &slope);
+  if (status == TIER_OK) {
+    status = suite_derivatives(s, slope, all, outputs_count, outputs);
+  }
+  if (status == TIER_OK) {
+    status =
+        kernel_make(*k, "along", &s->builder, FAST_NONE, d.vectors,
+                    (uint32_t)(inputs ? outputs_count : count), outputs, (uint32_t)outputs_count);
+  }
+  free(all);
+  free(outputs);
+  direction_free(&d);
+  return status;
+}
+
+int32_t products_third(struct products *q, const tier_edge *e, struct kernel **k) {
+  struct suite *s = q->suite;
+  const struct level *l = s->level;
+  *k = &q->third;
+  if (q->third.program != NULL) {
+    return TIER_OK;
+  }
+  size_t count = l->placed_count + e->placed_count;
+  struct placed *all = memory_alloc(count, sizeof *all);
+  append(all, append(all, 0, l->placed, l->placed_count), e->placed, e->placed_count);
+  struct direction adjoint = direction_new(s, l->placed, l->placed_count);
+  struct direction d = direction_new(s, all, count);
+  tier_value *vectors = memory_alloc(l->placed_count + count, sizeof *vectors);
+  tier_value *outputs = memory_alloc(count, sizeof *outputs);
+  tier_value slope = s->total;
+  memcpy(vectors, adjoint.vectors, l->placed_count * sizeof *vectors);
+  memcpy(vectors + l->placed_count, d.vectors, count * sizeof *vectors);
+  int32_t status = slope_along(s, &adjoint, &slope);
+  status = status == TIER_OK ? slope_along(s, &d, &slope) : status;
+  if (status == TIER_OK) {
+    status = suite_derivatives(s, slope, all, count, outputs);
+  }
+  if (status == TIER_OK) {
+    status = kernel_make(*k, "third", &s->builder, FAST_NONE, vectors,
+                         (uint32_t)(l->placed_count + count), outputs, (uint32_t)count);
+  }
+  free(all);
+  free(vectors);
+  free(outputs);
+  direction_free(&adjoint);
+  direction_free(&d);
   return status;
 }

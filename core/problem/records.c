@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "problem/edges.h"
+#include "problem/snapshots.h"
 #include "problem/tape.h"
+#include "problem/totals.h"
 #include "problem/trials.h"
 #include "problem/variables.h"
 
@@ -65,6 +67,14 @@ static int64_t row_index(const tier_record *r, int64_t row) {
   return row >= 0 && r->edge->each ? 1 + row : 0;
 }
 
+static void free_starts(tier_record *r) {
+  for (int64_t i = 0; i < r->rows && r->starts != NULL; i++) {
+    snapshot_free(&r->starts[i]);
+  }
+  free(r->starts);
+  r->starts = NULL;
+}
+
 static int32_t make_rows(tier_record *r, int64_t rows) {
   const tier_edge *e = r->edge;
   if (rows <= r->rows) {
@@ -72,12 +82,16 @@ static int32_t make_rows(tier_record *r, int64_t rows) {
   }
   large_free(r->kept);
   r->kept = NULL;
+  free_starts(r);
   r->rows = 0;
   if (e->kept.size > 0) {
     TIER_TRY(rows_alloc(rows, e->kept.size, dtype_size(e->p->dtype),
                         "what a level read of other levels", &r->kept));
   }
   r->seen = memory_resize(r->seen, (size_t)rows * e->upper->edge_count, sizeof *r->seen);
+  if (edge_is_total(e)) {
+    r->starts = memory_alloc((size_t)rows, sizeof *r->starts);
+  }
   r->rows = rows;
   return TIER_OK;
 }
@@ -85,7 +99,7 @@ static int32_t make_rows(tier_record *r, int64_t rows) {
 /* A solution that was read must be of a record, or have stood before the step began. */
 static int32_t check_seen(const tier_edge *e, const tier_edge *other) {
   if (other == e || other->count > 0 || other->lower->moved <= e->upper->began ||
-      span_offset(&e->kept, other->lower->over.variables[0]) < 0) {
+      span_offset(&e->inputs, other->lower->over.variables[0]) < 0) {
     return TIER_OK;
   }
   return fail(
@@ -107,6 +121,15 @@ static int32_t fill_row(tier_record *r, int64_t index) {
     TIER_TRY(check_seen(e, e->upper->edges[k]));
     r->seen[(size_t)index * e->upper->edge_count + k] = e->upper->edges[k]->count - 1;
   }
+  return TIER_OK;
+}
+
+int32_t records_before_step(tier_record *r) {
+  if (!r->edge->each || !edge_is_total(r->edge)) {
+    return TIER_OK;
+  }
+  TIER_TRY(make_rows(r, 1 + r->tape.steps));
+  snapshot_save(r->edge, &r->starts[1 + r->tape.length]);
   return TIER_OK;
 }
 
@@ -138,6 +161,9 @@ int32_t records_close(tier_record *r) {
   if (e->keeps_all) {
     TIER_TRY(keep_solution(r));
   }
+  if (r->starts != NULL) {
+    snapshot_save(e, &r->starts[0]);
+  }
   r->taken = e->lower->taken;
   r->made = ++e->p->clock;
   e->count++;
@@ -152,6 +178,11 @@ struct held records_held(const tier_record *r, int64_t row) {
   }
   return (struct held){.span = &e->kept,
                        .values = elements_at(e->p, r->kept, index * e->kept.size)};
+}
+
+const struct snapshot *records_start(const tier_record *r, int64_t row) {
+  int64_t index = row_index(r, row);
+  return r->starts == NULL || (index == 0 && r->made == 0) ? NULL : &r->starts[index];
 }
 
 int64_t records_seen(const tier_record *r, int64_t row, size_t edge) {
@@ -217,6 +248,7 @@ void records_free(tier_record *r) {
   vector_free(r->solution);
   vector_free(r->cotangent);
   large_free(r->kept);
+  free_starts(r);
   free(r->seen);
   free(r->reports);
 }

@@ -21,6 +21,8 @@ int32_t records_prepare(tier_edge *e);
 void records_begin(tier_edge *e);
 /* Makes e->record ready for a solve; puts the one before aside if it will be needed. */
 void records_open(tier_edge *e);
+/* Before the levels below are solved for a step that will be put on its tape. */
+int32_t records_before_step(tier_record *r);
 /* After a step was put on the tape of e->record. */
 int32_t records_step(tier_record *r);
 /* The solve is complete. */
@@ -31,6 +33,9 @@ tier_record *records_number(tier_edge *e, int64_t number);
 struct held records_held(const tier_record *r, int64_t row);
 /* Which record of the upper level's edge number `edge` that row read; -1: none. */
 int64_t records_seen(const tier_record *r, int64_t row, size_t edge);
+/* How the levels below stood when that row's solves began, if its level goes through them; NULL
+ * before the solve is complete. */
+const struct snapshot *records_start(const tier_record *r, int64_t row);
 void records_free(tier_record *r);
 
 /* inputs (wide) += scale * part (narrow: one copy of each) for what that row read. */

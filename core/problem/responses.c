@@ -14,6 +14,7 @@
 #include "problem/edges.h"
 #include "problem/instances.h"
 #include "problem/records.h"
+#include "problem/totals.h"
 #include "problem/trials.h"
 #include "problem/variables.h"
 
@@ -32,7 +33,12 @@ enum { OFF, WARN, STOP, SOLVE }; /* guards.stationarity, as the manifest numbers
 
 /* What of the gradient is left at w. A step knows the one before it only, unless it was not taken.
  */
-static int32_t find_gradient_norm(struct level *l) {
+static int32_t find_gradient_norm(tier_edge *e) {
+  struct level *l = e->lower;
+  if (edge_is_total(e) && strcmp(l->stop, "tolerance") != 0) {
+    TIER_TRY(total_norm(e));
+    return level_guard(l);
+  }
   if (l->loop != NULL || strcmp(l->stop, "tolerance") == 0) {
     return TIER_OK;
   }
@@ -48,10 +54,10 @@ static int32_t stationarity(tier_edge *e) {
   if (mode == OFF || !(e->estimator->component->c.flags & TIER_IMPLICIT)) {
     return TIER_OK;
   }
-  TIER_TRY(find_gradient_norm(l));
+  TIER_TRY(find_gradient_norm(e));
   if (mode == SOLVE && l->declared->tolerance > 0 && l->gradient_norm > tolerance) {
     TIER_TRY(level_continue(l, 10 * l->steps, tolerance, NULL));
-    TIER_TRY(find_gradient_norm(l));
+    TIER_TRY(find_gradient_norm(e));
   }
   if (l->gradient_norm <= tolerance) {
     return TIER_OK;
@@ -106,11 +112,9 @@ static int32_t solve_level(struct level *l, struct level *above) {
   return status;
 }
 
-/* The children in turn; then those in `through` that were solved on behalf of a level between. */
-static int32_t solve_all(struct level *l) {
-  for (size_t i = 0; i < l->child_count; i++) {
-    TIER_TRY(solve_level(&l->p->levels[l->children[i]], l));
-  }
+/* Those in `through` that were not solved on its behalf in this step: a level between solves them
+ * for itself. */
+static int32_t solve_edges(struct level *l) {
   for (size_t i = 0; i < l->p->m->level_count; i++) {
     const tier_edge *e = edge_between(l, (int)i);
     if (e != NULL && e->count == 0) {
@@ -120,13 +124,29 @@ static int32_t solve_all(struct level *l) {
   return TIER_OK;
 }
 
-int32_t level_solve_children(struct level *l) {
-  struct problem *p = l->p;
-  double started = now_seconds();
-  l->began = ++p->clock;
+static int32_t solve_all(struct level *l) {
+  for (size_t i = 0; i < l->child_count; i++) {
+    TIER_TRY(solve_level(&l->p->levels[l->children[i]], l));
+  }
+  return solve_edges(l);
+}
+
+static void begin(struct level *l) {
+  l->began = ++l->p->clock;
   for (size_t i = 0; i < l->edge_count; i++) {
     records_begin(l->edges[i]);
   }
+}
+
+int32_t level_solve_through(struct level *l) {
+  begin(l);
+  return solve_edges(l);
+}
+
+int32_t level_solve_children(struct level *l) {
+  struct problem *p = l->p;
+  double started = now_seconds();
+  begin(l);
   p->solve_depth++;
   int32_t status = solve_all(l);
   if (--p->solve_depth == 0) {
@@ -193,10 +213,8 @@ static int32_t pass_on(struct level *l, const tier_record *r, int64_t row, int v
   return TIER_OK;
 }
 
-/* Adds what was pulled back to the level's gradient, and to the cotangents of other lower levels;
- * what belongs to the variables of levels above goes to `beyond`, or is dropped. */
-static int32_t distribute(struct level *l, const tier_edge *e, const tier_record *r,
-                          const struct beyond *beyond) {
+int32_t level_distribute(struct level *l, const tier_edge *e, const tier_record *r,
+                         const struct beyond *beyond) {
   for (size_t i = 0; i < e->inputs.count; i++) {
     int variable = e->inputs.variables[i];
     int64_t own = span_offset(&l->over, variable);
@@ -225,6 +243,7 @@ static int32_t pull_record(struct level *l, tier_edge *e, tier_record *r,
                            const struct beyond *beyond) {
   tier_vector cotangent = cotangent_of(l, e, r);
   vector_interface.fill(e->pulled, 0);
+  r->adjoints = e->captures ? 0 : r->adjoints;
   profile_begin(l->p->options.profile, "pullback", e->lower->declared->name);
   int32_t status =
       e->api->pullback(e->estimator->object, e, e->estimator->state, r, &cotangent, e->pulled);
@@ -241,7 +260,7 @@ static int32_t pull_record(struct level *l, tier_edge *e, tier_record *r,
                (long long)l->p->done);
     return fail_at(&e->declared->place, TIER_E_NONFINITE);
   }
-  return distribute(l, e, r, beyond);
+  return level_distribute(l, e, r, beyond);
 }
 
 /* The edge whose next record (left[i] of them are left) was made last; -1: none is left. */

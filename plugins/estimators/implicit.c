@@ -74,6 +74,12 @@ static const tier_slot slots[] = {
      .fallback = "\"objective\"",
      .unit = "",
      .choices = "objective|step",
+     .type = TIER_SLOT_TEXT},
+    {.name = "products",
+     .doc = "where the lower level's own gradient has a response: its products, exact (the default "
+            "where they can be) or difference",
+     .unit = "",
+     .choices = "exact|difference",
      .type = TIER_SLOT_TEXT}};
 
 /* Draws of one hypergradient: the host keeps as many apart from the next one's. */

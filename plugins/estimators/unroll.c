@@ -69,7 +69,13 @@ static const tier_slot slots[] = {
      .unit = "",
      .type = TIER_SLOT_INTEGER,
      .minimum = 1,
-     .maximum = 1e15}};
+     .maximum = 1e15},
+    {.name = "products",
+     .doc = "where the lower level's own gradient has a response: its products, exact (the default "
+            "where they can be) or difference",
+     .unit = "",
+     .choices = "exact|difference",
+     .type = TIER_SLOT_TEXT}};
 
 static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record *r) {
   const struct unroll *self = object;

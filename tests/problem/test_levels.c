@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "problem/edges.h"
 
 /* What levels are over, and objectives that couple them nonlinearly: X pulls "w", Y pulls "v" by
  * what stands as its argument. Each is convex in its own variable, with curvature from 1 to 2. */
@@ -242,6 +243,114 @@ static const struct topology moving_child = {
     HEAD "\"objectives\": { \"f\": " NEAR("w") ", \"g\": [" PULL("v", "w") "," PULL("v", "a") "], \"judging\": " NEAR("v") " },"
     "\"levels\": [" LEVEL("one", "f", "w", "1") "," LEVEL("two", "g", "v", "#") "," TOP("\"a\"", "\"two\": $") "] }"};
 
+/* ---- levels whose own gradient has a response ---- */
+
+#define MIDDLE "{ \"l2\": { \"minus\": [\"b\", { \"tanh\": \"a\" }] } }"
+
+/* b follows what is best for w, which follows a and b: three levels, each optimal for the next. */
+static const struct topology own_response = {
+    "a level with a response of its own",
+    HEAD "\"objectives\": { \"f\": [" PULL("w", "a") "," PULL("w", "b") "], \"g\": [" NEAR("w") "," MIDDLE "],"
+    "  \"judging\": [" NEAR("b") "," NEAR("w") "] },"
+    "\"levels\": [" LEVEL("one", "f", "w", "#, " FRESH) ","
+    LEVEL("two", "g", "b", "#, \"through\": { \"one\": $ }") "," TOP("\"a\"", "\"one\": $, \"two\": $") "] }"};
+
+/* a reaches b through w only. */
+static const struct topology through_response = {
+    "an input of the response alone",
+    HEAD "\"objectives\": { \"f\": [" PULL("w", "a") "," PULL("w", "b") "], \"g\": [" NEAR("w") "," NEAR("b") "],"
+    "  \"judging\": [" NEAR("b") "] },"
+    "\"levels\": [" LEVEL("one", "f", "w", "#, " FRESH) ","
+    LEVEL("two", "g", "b", "#, \"through\": { \"one\": $ }") "," TOP("\"a\"", "\"two\": $") "] }"};
+
+/* The middle level goes through w and through v, which reads w; the top through all three. */
+static const struct topology two_responses = {
+    "two responses in a chain",
+    HEAD "\"objectives\": { \"f\": [" PULL("w", "a") "," PULL("w", "b") "], \"h\": [" PULL("v", "w") "," PULL("v", "b") "],"
+    "  \"g\": [" NEAR("v") "," NEAR("w") "," MIDDLE "], \"judging\": [" NEAR("b") "," NEAR("v") "] },"
+    "\"levels\": [" LEVEL("one", "f", "w", "#, \"parent\": \"two\", " FRESH) "," LEVEL("three", "h", "v", "#, " FRESH) ","
+    LEVEL("two", "g", "b", "#, \"through\": { \"one\": $, \"three\": $ }") ","
+    TOP("\"a\"", "\"one\": $, \"two\": $, \"three\": $") "] }"};
+
+/* w answers v, which answers b with w's answer in mind, which answers a with both in mind. */
+static const struct topology responses_in_responses = {
+    "a response within a response",
+    HEAD "\"objectives\": { \"f\": [" PULL("w", "v") "," PULL("w", "a") "], \"h\": [" PULL("v", "b") "," NEAR("w") "],"
+    "  \"g\": [" NEAR("v") "," MIDDLE "], \"judging\": [" NEAR("b") "] },"
+    "\"levels\": [" LEVEL("one", "f", "w", "#, " FRESH) ","
+    LEVEL("three", "h", "v", "#, " FRESH ", \"through\": { \"one\": $ }") ","
+    LEVEL("two", "g", "b", "#, \"through\": { \"three\": $ }") "," TOP("\"a\"", "\"two\": $") "] }"};
+
+static void a_response_of_its_own(void **state) {
+  (void)state;
+  static const struct way slowly[] = {
+      {DENSE, "90", 1e-8}, {CG, "90", 1e-8}, {NEUMANN, "90", 1e-8}, {UNROLL, "10", 1e-8}};
+  each_way(&own_response, slowly, 4);
+  where_followed(&own_response);
+  each_way(&through_response, slowly, 4);
+  where_followed(&through_response);
+}
+
+static void several_responses(void **state) {
+  (void)state;
+  static const struct way ways[] = {{DENSE, "60", 1e-8}, {UNROLL, "3", 1e-8}};
+  each_way(&two_responses, ways, 2);
+}
+
+static void a_response_within_a_response(void **state) {
+  (void)state;
+  static const struct way ways[] = {{DENSE, "25", 1e-6}, {UNROLL, "2", 1e-6}};
+  each_way(&responses_in_responses, ways, 2);
+}
+
+/* The estimator of the middle level is $; w is pulled back by dense. */
+#define MIDDLE_BY \
+  HEAD "\"objectives\": { \"f\": [" PULL("w", "a") "," PULL("w", "b") "], \"g\": [" NEAR("w") "," MIDDLE "],"   \
+       "  \"judging\": " NEAR("b") " },"                                                           \
+       "\"levels\": [" LEVEL("one", "f", "w", "60, " FRESH) ","                                    \
+       LEVEL("two", "g", "b", "60, \"through\": { \"one\": \"dense\" }") "," TOP("\"a\"", "\"two\": $") "] }"
+
+static double *reported_products(const char *estimator, const char *expected) {
+  struct harness h;
+  char *text = filled(MIDDLE_BY, estimator, "");
+  harness_open(&h, "%s", text);
+  struct problem_estimate e = harness_estimate(&h);
+  const tier_record *r = &h.problem->top->edges[0]->record;
+  const struct report_entry *products = record_report(r, "products");
+  const struct report_entry *radius = record_report(r, "products_radius");
+  const struct report_entry *error = record_report(r, "products_error");
+  assert_non_null(products);
+  assert_string_equal(products->text, expected);
+  int differs = strcmp(expected, "difference") == 0;
+  assert_true((radius != NULL) == differs && (error != NULL) == differs);
+  if (differs) {
+    assert_true(radius->number > 0 && error->number > 0 && error->number < 1e-6);
+  }
+  free(text);
+  harness_close(&h);
+  return e.hypergradient;
+}
+
+/* Exact products and differences agree, by every estimator of the middle level; each says which. */
+static void products_both_ways(void **state) {
+  (void)state;
+  static const char *const ways[][2] = {
+      {"\"dense\"", "{ \"implicit\": { \"solver\": \"dense\", \"products\": \"difference\" } }"},
+      {"{ \"cg\": { \"tolerance\": 1e-13 } }",
+       "{ \"cg\": { \"tolerance\": 1e-13, \"products\": \"difference\" } }"},
+      {"\"unroll\"", "{ \"unroll\": { \"products\": \"difference\" } }"}};
+  for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+    double *exact = reported_products(ways[i][0], "exact");
+    double *difference = reported_products(ways[i][1], "difference");
+    double error = relative_error(difference, exact, 3);
+    if (!(error <= 1e-7 && error > 0)) {
+      fail_test("%s: %.3g apart", ways[i][0], error);
+    }
+    free(exact);
+    free(difference);
+  }
+}
+
 static void read_before_it_moves(void **state) {
   (void)state;
   where_followed(&late_sibling);
@@ -411,6 +520,10 @@ int main(void) {
       cmocka_unit_test(several_inputs),
       cmocka_unit_test(several_steps_between),
       cmocka_unit_test(read_before_it_moves),
+      cmocka_unit_test(a_response_of_its_own),
+      cmocka_unit_test(several_responses),
+      cmocka_unit_test(a_response_within_a_response),
+      cmocka_unit_test(products_both_ways),
       cmocka_unit_test(s1_one_step),
       cmocka_unit_test(s1_solved),
       cmocka_unit_test(s1_random_instances),
