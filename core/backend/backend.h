@@ -29,6 +29,7 @@ struct blas_facts {
   const char *config;    /* what the library says of itself */
   const char *kernels;   /* "SkylakeX", "Haswell", ... as it says */
   const char *chosen_by; /* "tier", "user", "library" */
+  const char *own;       /* tier's own kernels: "plain", "avx2", "avx512"; known without loading */
 };
 /* Loads it (once); TIER_E_REFUSED if OPENBLAS_CORETYPE asks for kernels that the CPU lacks. */
 int32_t blas_load(void);

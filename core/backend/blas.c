@@ -202,7 +202,7 @@ static int32_t load(void) {
     facts.chosen_by = "tier";
     (void)snprintf(facts.kernels, sizeof facts.kernels, "plain C");
     (void)snprintf(facts.config, sizeof facts.config,
-                   "no OpenBLAS found (libopenblas.so.0): matrix products are slow");
+                   "no OpenBLAS found (libopenblas.so.0): wide matrix products are slower");
   }
   return TIER_OK;
 }
@@ -219,8 +219,10 @@ const struct blas *blas_get(void) {
 }
 
 void blas_get_facts(struct blas_facts *out) {
+  static const char *const names[] = {"plain", "avx2", "avx512"};
   out->library = facts.library;
   out->config = facts.config;
   out->kernels = facts.kernels;
   out->chosen_by = facts.chosen_by;
+  out->own = names[cpu_level()];
 }

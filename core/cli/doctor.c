@@ -49,9 +49,10 @@ static void examine_blas(struct doctor *d) {
   put_text(d->arena, j, "config", facts.config);
   put_text(d->arena, j, "kernels", facts.kernels);
   put_text(d->arena, j, "chosen_by", facts.chosen_by);
+  put_text(d->arena, j, "own_kernels", facts.own);
   json_set(d->arena, d->document, "blas", j);
   if (facts.library[0] == '\0') {
-    add_problem(d, "no OpenBLAS: matrix products run on tier's own slow loops",
+    add_problem(d, "no OpenBLAS: wide matrix products run on tier's own, slower loops",
                 "apt-get install libopenblas0-pthread");
   }
 }
@@ -134,6 +135,7 @@ static void print_doctor(const struct doctor *d) {
   (void)printf("blas      %s\n          %s kernels, chosen by %s (%s)\n",
                json_text_at(blas, "library"), json_text_at(blas, "kernels"),
                json_text_at(blas, "chosen_by"), json_text_at(blas, "config"));
+  (void)printf("kernels   %s, tier's own for all else\n", json_text_at(blas, "own_kernels"));
   for (size_t i = 0; i < plugins->count; i++) {
     (void)printf("plugins   %s: %.0f components\n", json_text_at(plugins->items[i], "directory"),
                  number_at(plugins->items[i], "components"));

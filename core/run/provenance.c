@@ -60,6 +60,7 @@ static struct json *blas_json(struct arena *a) {
   set_text(a, j, "config", facts.config);
   set_text(a, j, "kernels", facts.kernels);
   set_text(a, j, "chosen_by", facts.chosen_by);
+  set_text(a, j, "own_kernels", facts.own);
   return j;
 }
 
