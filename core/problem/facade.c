@@ -606,6 +606,7 @@ const tier_problem_1 problem_interface = {
     .tape_bytes = tape_bytes,
     .fixed_point = fixed_point,
     .pin = pin,
+    .rest = response_rest,
     .look_ahead = trial_look_ahead,
     .trial = trial_run,
     .optimizer_state = optimizer_state,

@@ -257,6 +257,12 @@ struct stepper {
 
 /* ---- levels and edges ---- */
 
+/* A pullback through the edges of a level, under way. */
+struct pulling {
+  int64_t *left; /* how many records of each edge are still to come; NULL: none is under way */
+  const struct beyond *beyond;
+};
+
 struct level {
   struct problem *p;
   const struct manifest_level *declared;
@@ -281,13 +287,14 @@ struct level {
   struct placed *responding_placed;
   size_t responding_count;
   tier_vector *cotangent; /* of them */
-  int64_t steps;          /* per step of the parent; -1 */
-  int64_t draws;          /* so far: the counter of its batch stream */
-  int64_t taken;          /* steps in the parent's present step */
-  int64_t runs;           /* how often it was run by its parent */
-  struct level *above;    /* on whose behalf it runs: its parent, or one that solves it again */
-  uint64_t began, moved;  /* p->clock when its present step began, and when its w last moved */
-  char *stream;           /* "levels.inner.batch" */
+  struct pulling pulling;
+  int64_t steps;         /* per step of the parent; -1 */
+  int64_t draws;         /* so far: the counter of its batch stream */
+  int64_t taken;         /* steps in the parent's present step */
+  int64_t runs;          /* how often it was run by its parent */
+  struct level *above;   /* on whose behalf it runs: its parent, or one that solves it again */
+  uint64_t began, moved; /* p->clock when its present step began, and when its w last moved */
+  char *stream;          /* "levels.inner.batch" */
   double value, gradient_norm, direct_norm, response_norm;
   double *term_values;
   const char *stop;
@@ -345,8 +352,9 @@ struct trial_point {
 
 struct tier_record {
   tier_edge *edge;
-  struct trial_point *start, *present; /* for trial runs: where the run began, and is now; or NULL */
-  tier_vector *inputs;              /* and its inputs, flat */
+  struct trial_point *start,
+      *present;        /* for trial runs: where the run began, and is now; or NULL */
+  tier_vector *inputs; /* and its inputs, flat */
   int start_is_fresh;
   struct trial_point *real; /* where the level really is while it looks ahead; or NULL */
   int looking;              /* it does */

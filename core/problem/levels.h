@@ -53,6 +53,8 @@ int32_t level_pull(struct level *l, const struct beyond *beyond);
  * to the variables of levels above goes to `beyond`, or is dropped. */
 int32_t level_distribute(struct level *l, const tier_edge *e, const tier_record *r,
                          const struct beyond *beyond);
+/* tier_problem_1.rest */
+int32_t response_rest(tier_edge *e, tier_record *r, double scale, const tier_vector *inputs);
 /* Value and gradient; with `through` edges the hypergradient. */
 int32_t level_gradient(struct level *l);
 double now_seconds(void);

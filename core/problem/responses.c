@@ -277,17 +277,111 @@ static int latest(const struct level *l, const int64_t *left) {
   return found;
 }
 
+/* Pulls back what is left: left[i] records of edge i. */
+static int32_t pull_left(struct level *l, int64_t *left, const struct beyond *beyond) {
+  struct pulling before = l->pulling;
+  int32_t status = TIER_OK;
+  l->pulling = (struct pulling){.left = left, .beyond = beyond};
+  for (int i = latest(l, left); i >= 0 && status == TIER_OK; i = latest(l, left)) {
+    left[i]--;
+    status = pull_record(l, l->edges[i], records_number(l->edges[i], left[i]), beyond);
+  }
+  l->pulling = before;
+  return status;
+}
+
 int32_t level_pull(struct level *l, const struct beyond *beyond) {
   int64_t *left = memory_alloc(l->edge_count, sizeof *left);
   int32_t status = clear_older(l);
   for (size_t i = 0; i < l->edge_count; i++) {
     left[i] = l->edges[i]->count;
   }
-  for (int i = latest(l, left); i >= 0 && status == TIER_OK; i = latest(l, left)) {
-    left[i]--;
-    status = pull_record(l, l->edges[i], records_number(l->edges[i], left[i]), beyond);
+  if (status == TIER_OK) {
+    status = pull_left(l, left, beyond);
   }
   free(left);
+  return status;
+}
+
+/* ---- the rest of the path, as a function ---- */
+
+/* What pulling back one edge changes, put aside. */
+struct aside {
+  tier_vector *gradient, *cotangent, *pulled;
+  int64_t *left, *pullbacks;
+};
+
+static int32_t put_aside(struct level *l, const tier_edge *e, struct aside *a) {
+  a->gradient = vector_new(l->gradient->size);
+  a->cotangent = vector_new(l->cotangent->size);
+  a->pulled = vector_new(e->pulled->size);
+  a->left = memory_alloc(l->edge_count, sizeof *a->left);
+  a->pullbacks = memory_alloc(l->edge_count, sizeof *a->pullbacks);
+  if (a->gradient == NULL || a->cotangent == NULL || a->pulled == NULL) {
+    return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"", l->declared->name);
+  }
+  vector_interface.copy(l->gradient, a->gradient);
+  vector_interface.copy(l->cotangent, a->cotangent);
+  vector_interface.copy(e->pulled, a->pulled);
+  for (size_t i = 0; i < l->edge_count; i++) {
+    a->left[i] = l->pulling.left[i];
+    a->pullbacks[i] = l->edges[i]->pullbacks;
+  }
+  return TIER_OK;
+}
+
+static void aside_free(struct aside *a) {
+  vector_free(a->gradient);
+  vector_free(a->cotangent);
+  vector_free(a->pulled);
+  free(a->left);
+  free(a->pullbacks);
+}
+
+/* gradient <- what was put aside + scale * gradient. Each call of the rest sees the same draws. */
+static void put_back(struct level *l, tier_edge *e, const struct aside *a, double scale) {
+  vector_interface.axpby(1.0, a->gradient, scale, l->gradient);
+  vector_interface.copy(a->cotangent, l->cotangent);
+  vector_interface.copy(a->pulled, e->pulled);
+  for (size_t i = 0; i < l->edge_count; i++) {
+    l->edges[i]->pullbacks = a->pullbacks[i];
+  }
+}
+
+static int32_t check_rest(const struct level *l) {
+  int several = 0;
+  for (size_t i = 0; i < l->edge_count; i++) {
+    several |= l->edges[i]->older_count > 0;
+  }
+  if (l->pulling.left == NULL) {
+    return fail(TIER_E_PLUGIN, "the rest of the path can be followed during a pullback only");
+  }
+  return several || l->pulling.beyond != NULL
+             ? fail(TIER_E_UNSUPPORTED,
+                    "following the rest of the path several times, where level \"%s\" is not the "
+                    "top level or lower levels are solved several times, is not supported yet",
+                    l->declared->name)
+             : TIER_OK;
+}
+
+int32_t response_rest(tier_edge *e, tier_record *r, double scale, const tier_vector *inputs) {
+  struct level *l = e->upper;
+  struct aside a = {0};
+  TIER_TRY(check_rest(l));
+  int32_t status = put_aside(l, e, &a);
+  if (status == TIER_OK) {
+    vector_interface.fill(l->gradient, 0);
+    vector_interface.fill(l->cotangent, 0);
+    vector_interface.copy(inputs, e->pulled);
+    status = level_distribute(l, e, r, NULL);
+  }
+  if (status == TIER_OK) {
+    status = pull_left(l, a.left, NULL);
+  }
+  if (status == TIER_OK) {
+    put_back(l, e, &a, scale);
+  }
+  aside_free(&a);
   return status;
 }
 

@@ -124,6 +124,12 @@ typedef struct tier_problem_1 {
    * differentiable) at the solution, with its state and the gradient zero. It is not taken. */
   int32_t (*pin)(tier_edge *e, tier_record *r, const tier_instance *step);
 
+  /* ---- the rest of the path ---- */
+  /* In a pullback: follows cotangents of the inputs (p) further, through all levels that are still
+   * to be pulled back, and adds scale times what they become to the upper level's hypergradient. It
+   * may be called several times; every call sees the same draws. Counts what that takes. */
+  int32_t (*rest)(tier_edge *e, tier_record *r, double scale, const tier_vector *inputs);
+
   /* ---- runs of which nothing stays ---- */
   /* Takes `count` more steps of the level's own optimizer, on the tape, from where its run ended.
    * The upper level is judged, and its gradient taken, where they end; then the level goes back. */

@@ -4,7 +4,12 @@
  *
  *   (d2F/dtheta dw) v ~ (dF/dtheta(w + a v) - dF/dtheta(w - a v)) / (2 a),  a = radius / |v|.
  *
- * Two gradients and no second derivative. The exact form is unroll with "truncate": 1. */
+ * Two gradients and no second derivative. The exact form is unroll with "truncate": 1.
+ *
+ * Through several levels, each takes the difference along the cotangent that the one above it has
+ * formed. nested-fd forms none: it follows each of the two gradients through the rest of the path,
+ * and takes the difference of what they become there, as the first of these methods do. That
+ * subtracts nearly equal numbers once more. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +22,8 @@ struct one_step {
   const tier_problem_1 *problem;
   const tier_instance *step; /* or NULL: the level's own */
   double radius;
+  int32_t nested;
+  const char *id;
 };
 
 static const tier_slot slots[] = {STEP_SLOT,
@@ -31,8 +38,11 @@ static const tier_slot slots[] = {STEP_SLOT,
 
 static int32_t solve(void *object, tier_edge *e, tier_state *state, tier_record *r) {
   const struct one_step *self = object;
+  const tier_tape last = {
+      .struct_size = (uint32_t)sizeof last, .schedule = TIER_TAPE_LAST, .count = 1};
   (void)state;
-  return stepping_solve(self->host, self->problem, "one-step", e, r, self->step, 1);
+  TIER_TRY(self->problem->keep(e, r, &last));
+  return stepping_solve(self->host, self->problem, self->id, e, r, self->step, 1);
 }
 
 /* The vectors of one pullback. */
@@ -61,18 +71,27 @@ static void work_close(struct work *k, const struct one_step *self) {
   self->v->destroy(k->d);
 }
 
-/* inputs += the central difference along g, at the oracle's point. */
-static int32_t difference(const struct one_step *self, tier_oracle *o, struct work *k,
-                          tier_vector *inputs) {
+/* inputs += the central difference along g, at the oracle's point; or what it becomes further on.
+ */
+static int32_t difference(const struct one_step *self, tier_edge *e, tier_record *r, tier_oracle *o,
+                          struct work *k, tier_vector *inputs) {
   const tier_vector *point = self->problem->point(o);
   double a = self->radius / self->v->norm(k->g);
   for (int side = 0; side < 2; side++) {
     double sign = side == 0 ? 1.0 : -1.0;
     self->v->copy(point, k->w);
     self->v->axpy(sign * a, k->g, k->w);
-    TIER_TRY(self->problem->input_gradient_at(o, k->w, sign, k->d));
+    if (self->nested) {
+      self->v->fill(k->d, 0.0);
+      TIER_TRY(self->problem->input_gradient_at(o, k->w, 1.0, k->d));
+      TIER_TRY(self->problem->rest(e, r, sign / (2.0 * a), k->d));
+    } else {
+      TIER_TRY(self->problem->input_gradient_at(o, k->w, sign, k->d));
+    }
   }
-  self->v->axpy(1.0 / (2.0 * a), k->d, inputs);
+  if (!self->nested) {
+    self->v->axpy(1.0 / (2.0 * a), k->d, inputs);
+  }
   return TIER_OK;
 }
 
@@ -93,7 +112,7 @@ static int32_t pull(const struct one_step *self, tier_edge *e, tier_record *r,
     return TIER_OK;
   }
   TIER_TRY(problem->at_step(e, r, t, &o));
-  int32_t status = difference(self, o, k, inputs);
+  int32_t status = difference(self, e, r, o, k, inputs);
   problem->release(o);
   return status;
 }
@@ -117,7 +136,8 @@ static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_reco
 static const tier_estimator_1 estimator = {
     .struct_size = (uint32_t)sizeof estimator, .solve = solve, .pullback = pullback};
 
-static int32_t create(const tier_host *host, const tier_params *params, void **object) {
+static int32_t create(const tier_host *host, const tier_params *params, const char *id,
+                      int32_t nested, void **object) {
   struct one_step *self = calloc(1, sizeof *self);
   if (self == NULL) {
     return tier_failf(host, TIER_E_MEMORY, "no memory");
@@ -127,12 +147,21 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
   self->problem = host_interface(host, "tier.problem/1");
   self->step = tier_given(params, "step") ? params->api->instance(params, "step") : NULL;
   self->radius = tier_number(params, "radius");
+  self->id = id;
+  self->nested = nested;
   if (self->v == NULL || self->problem == NULL) {
     free(self);
     return TIER_E_PLUGIN;
   }
   *object = self;
   return TIER_OK;
+}
+
+static int32_t create_one_step(const tier_host *host, const tier_params *params, void **object) {
+  return create(host, params, "one-step", 0, object);
+}
+static int32_t create_nested(const tier_host *host, const tier_params *params, void **object) {
+  return create(host, params, "nested-fd", 1, object);
 }
 
 static const void *get(void *object, const char *interface_id) {
@@ -147,7 +176,16 @@ static const tier_component components[] = {
      .id = "one-step",
      .summary = "the last optimizer step alone, its cross product by central differences",
      TIER_SLOTS(slots),
-     .create = create,
+     .create = create_one_step,
+     .destroy = free,
+     .get = get},
+    {.struct_size = (uint32_t)sizeof(tier_component),
+     .flags = TIER_NEEDS_STEP,
+     .kind = "estimator",
+     .id = "nested-fd",
+     .summary = "one-step, with the rest of the path inside its central differences",
+     TIER_SLOTS(slots),
+     .create = create_nested,
      .destroy = free,
      .get = get}};
 TIER_PLUGIN("one-step", "1.0", "MIT", components);

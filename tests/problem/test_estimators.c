@@ -253,6 +253,70 @@ static void starts_that_read_variables(void **state) {
   }
 }
 
+/* ---- the rest of the path ---- */
+
+/* Three levels, each with one step (reference: a weights two points for W, V learns from W; the
+ * value by hand is (-0.003775, 0.0151)); `more` is added to the objective of W and of V. */
+#define CHAIN                                                                                 \
+  "{ \"tier\": 1, \"compute\": {\"dtype\": \"f64\"}, \"data\": {},"                           \
+  "  \"variables\": { \"W\": 0.5, \"V\": %s, \"a\": { \"init\": [1, 0.5] } },"                \
+  "  \"objectives\": { \"teaching\": { \"total\": { \"times\": [0.5, \"a\", { \"square\": { " \
+  "\"minus\": [%s, [1, 0]] } }] } },"                                                         \
+  "    \"learning\": [{ \"times\": [0.5, { \"square\": { \"minus\": [%s, \"W\"] } }] },"      \
+  "      { \"times\": [0.5, { \"square\": { \"minus\": [\"V\", 2] } }] }],"                   \
+  "    \"judging\": { \"times\": [0.5, { \"square\": { \"minus\": [\"V\", 1] } }] } },"       \
+  "  \"levels\": [ { \"name\": \"teach\", \"minimize\": \"teaching\", \"over\": \"W\", "      \
+  "\"optimizer\": { \"sgd\": { \"lr\": 0.1 } } },"                                            \
+  "    { \"name\": \"learn\", \"minimize\": \"learning\", \"over\": \"V\", \"optimizer\": { " \
+  "\"sgd\": { \"lr\": 0.1 } } },"                                                             \
+  "    { \"name\": \"judge\", \"minimize\": \"judging\", \"over\": \"a\", \"steps\": 1,"      \
+  "      \"through\": { \"learn\": \"%s\", \"teach\": \"%s\" }, \"optimizer\": { \"sgd\": { " \
+  "\"lr\": 1 } } }] }"
+
+#define LINE "{ \"times\": [\"W\", [1, 2]] }"
+
+static void estimate_chain(const char *start, const char *fit, const char *copy, const char *learn,
+                           const char *teach, double *out, struct ledger *calls) {
+  struct harness h;
+  harness_open(&h, CHAIN, start, fit, copy, learn, teach);
+  struct problem_estimate e = harness_estimate(&h);
+  memcpy(out, e.hypergradient, 2 * sizeof *out);
+  *calls = e.pullback;
+  free(e.hypergradient);
+  harness_close(&h);
+}
+
+/* Where all is quadratic, differences are exact: the nested ones, too. Elsewhere both are near the
+ * exact derivative; a cotangent that is zero gives zero. */
+static void differences_through_the_rest_of_the_path(void **state) {
+  (void)state;
+  static const char *const ways[][2] = {
+      {"one-step", "one-step"}, {"nested-fd", "one-step"}, {"nested-fd", "nested-fd"}};
+  static const double by_hand[] = {-0.003775, 0.0151};
+  static const int gradients[] = {2 + 2, 2 + 4, 2 + 4}; /* beside the upper one and the reports */
+  struct ledger calls;
+  double exact[2];
+  double g[2];
+  for (int i = 0; i < 3; i++) {
+    estimate_chain("0", LINE, "\"V\"", ways[i][0], ways[i][1], g, &calls);
+    assert_true(relative_error(g, by_hand, 2) < 1e-9);
+    assert_int_equal(calls.gradients - 1, gradients[i] + 2 + (i > 0)); /* two sides, two reports */
+    assert_int_equal(calls.hvps + calls.cross, 0);
+    estimate_chain("0.3", "{ \"tanh\": " LINE " }", "{ \"tanh\": \"V\" }", "unroll", "unroll",
+                   exact, &calls);
+    estimate_chain("0.3", "{ \"tanh\": " LINE " }", "{ \"tanh\": \"V\" }", ways[i][0], ways[i][1],
+                   g, &calls);
+    assert_true(relative_error(g, exact, 2) < 1e-3);
+    /* V is 1 after its step, where the judge is content */
+    estimate_chain("0.94375", LINE, "\"V\"", ways[i][0], ways[i][1], g, &calls);
+    assert_true(fabs(g[0]) < 1e-12 && fabs(g[1]) < 1e-12);
+    /* W does not move: its gradient is zero, and so is the derivative by the first weight */
+    estimate_chain("0", "{ \"times\": [\"W\", [2, 0]] }", "\"V\"", ways[i][0], ways[i][1], g,
+                   &calls);
+    assert_true(fabs(g[0]) < 1e-12 && fabs(g[1]) < 1e-12);
+  }
+}
+
 /* ---- looking ahead ---- */
 
 #define GAME                                                                                     \
@@ -648,6 +712,7 @@ int main(void) {
       cmocka_unit_test(through_two_levels),
       cmocka_unit_test(copies_read_by_the_upper_level),
       cmocka_unit_test(starts_that_read_variables),
+      cmocka_unit_test(differences_through_the_rest_of_the_path),
       cmocka_unit_test(looking_ahead),
       cmocka_unit_test(maximize_is_minimize_negated),
       cmocka_unit_test(pushforward_is_adjoint),
