@@ -195,6 +195,28 @@ static int32_t finite(const tier_vector *x) {
   return result;
 }
 
+static double axpby_dot(double a, const tier_vector *x, double b, tier_vector *y,
+                        const tier_vector *z) {
+  vectors_begin();
+  double result = vector_interface.axpby_dot(a, x, b, y, z);
+  vectors_end();
+  return result;
+}
+
+static double axpy_pair(double a, const tier_vector *p, tier_vector *x, double b,
+                        const tier_vector *q, tier_vector *r) {
+  vectors_begin();
+  double result = vector_interface.axpy_pair(a, p, x, b, q, r);
+  vectors_end();
+  return result;
+}
+
+static void axpy_chain(double a, const tier_vector *x, tier_vector *y, double b, tier_vector *z) {
+  vectors_begin();
+  vector_interface.axpy_chain(a, x, y, b, z);
+  vectors_end();
+}
+
 static void normal(tier_vector *x, uint64_t stream, uint64_t draw) {
   vectors_begin();
   vector_interface.normal(x, stream, draw);
@@ -219,6 +241,9 @@ static const tier_vector_1 *vector_table(void) {
   table.norm = norm;
   table.max_abs = max_abs;
   table.finite = finite;
+  table.axpby_dot = axpby_dot;
+  table.axpy_pair = axpy_pair;
+  table.axpy_chain = axpy_chain;
   table.normal = normal;
   table.signs = signs;
   return &table;
