@@ -93,7 +93,7 @@ static const struct {
      "     \"optimizer\": { \"sgd\": { \"lr\": { \"times\": [0.1, \"d.y\"] } } } }] }"},
     {/* a learning rate by an objective */
      6, 21, SEVERITY_UNSUPPORTED,
-     "a hyperparameter of sgd that reads data or random numbers is not supported yet",
+     "a hyperparameter of sgd, or a set, that reads data or random numbers is not supported yet",
      " \"variables\": { \"net\": { \"linear\": [2, 1] }, \"log_lr\": -1 },\n"
      " \"objectives\": { \"f\": { \"mse\": { \"of\": { \"net\": \"d.x\" }, \"target\": \"d.y\" } "
      "}, \"g\": { \"mse\": { \"of\": { \"net\": \"e.x\" }, \"target\": \"e.y\" } } },\n"
