@@ -1,4 +1,4 @@
-"""What is measured: the workloads, what each side is asked to do, and the products that it needs."""
+"""The workloads: what each side is asked to do, and the products that the mathematics needs."""
 
 from dataclasses import dataclass, field
 

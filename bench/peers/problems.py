@@ -39,8 +39,7 @@ class Cleaning:
         self.sizes = [(self.train_x.shape[1], hidden), (hidden, 10)]
         self.start = layers(read(folder, "start.net"), self.sizes)
         self.hyperparameters = [read(folder, "start.belief").requires_grad_()]
-        direction = folder / "start.direction.f32"
-        self.direction = layers(read(folder, "start.direction"), self.sizes) if direction.exists() else None
+        self.direction = layers(read(folder, "start.direction"), self.sizes)
 
     @staticmethod
     def logits(w, x):

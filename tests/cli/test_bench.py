@@ -77,7 +77,9 @@ class Problem(BenchCase):
         self.assertGreater(facts["peak"], 0)
 
     def test_sgemm(self):
-        self.assertGreater(float(self.bench("sgemm", "sgemm 8 4 2 1 0 0.001", manifest=False)[1]), 0)
+        ready, rate = self.bench("sgemm", "sgemm 8 4 2 1 0 0.001", manifest=False)
+        self.assertEqual(ready, "ready")
+        self.assertGreater(float(rate), 0)
 
     def error(self, code, task, *commands, **more):
         lines = self.bench(task, *commands, code=code, **more)
