@@ -35,12 +35,15 @@ int32_t problem_edge_facts(const struct problem *p, size_t upper, size_t lower,
   if (api == NULL) {
     return TIER_OK;
   }
+  uint32_t flags = (e->lower->declared->tolerance > 0 ? TIER_COST_MAY_STOP : 0) |
+                   (stepper == NULL ? TIER_COST_PROCEDURAL : 0);
   const tier_cost_problem problem = {.struct_size = (uint32_t)sizeof problem,
                                      .stochastic = out->stochastic,
                                      .n = out->n,
                                      .p = out->p,
                                      .steps = out->steps,
-                                     .state = out->state};
+                                     .state = out->state,
+                                     .flags = flags};
   out->cost.struct_size = (uint32_t)sizeof out->cost;
   out->cost.right = "";
   int32_t status = api->cost(e->estimator->object, &problem, &out->cost);

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* The lower level as seen along an edge. */
+/* The lower level as seen along an edge. To a linear solver, n is the size of its system. */
 typedef struct tier_cost_problem {
   uint32_t struct_size;
   int32_t stochastic; /* 1: the level draws batches, 0: all rows */
@@ -18,7 +18,12 @@ typedef struct tier_cost_problem {
   int64_t p;          /* size of the inputs */
   int64_t steps;      /* T: steps of the level for each step of its parent; -1: not known */
   int64_t state;      /* m: size of the optimizer's state; 0 without one */
+  uint32_t flags;     /* TIER_COST_MAY_STOP ... */
+  uint32_t reserved;
 } tier_cost_problem;
+
+#define TIER_COST_MAY_STOP 1u   /* the level has a tolerance: it may take fewer steps */
+#define TIER_COST_PROCEDURAL 2u /* its optimizer is no step: what a run calls is not known */
 
 #define TIER_COST_AT_MOST 1u /* the counts are limits: it may stop earlier */
 #define TIER_COST_BIASED 2u  /* not the exact response even where its condition holds */
@@ -27,11 +32,12 @@ typedef struct tier_cost_problem {
 typedef struct tier_cost {
   uint32_t struct_size;
   uint32_t flags;
-  /* Oracle calls of one pullback of a cotangent that is not zero; the solve before it is not
-   * among them. A linear solver counts each product with the operator as one of `hvps`. */
+  /* Oracle calls of one pullback of a cotangent that is not zero, at a lower level that has no
+   * levels below it; the solve before it is not among them. A linear solver counts each product
+   * with the operator as one of `hvps`. */
   int64_t values, gradients, hvps, cross;
   int64_t reals;     /* numbers of type real that are held at once: tape, matrices, work vectors */
-  const char *right; /* static text: when the result is right: "where the gradient is zero" */
+  const char *right; /* static text: what the result is right for: "a positive definite matrix" */
 } tier_cost;
 
 typedef struct tier_cost_1 {

@@ -70,7 +70,9 @@ static const void *get(void *object, const char *interface_id) {
   if (strcmp(interface_id, "tier.state/1") == 0) {
     return &states;
   }
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&evolution_costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

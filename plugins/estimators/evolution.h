@@ -11,6 +11,7 @@
 #include <string.h>
 #include <tier/estimator.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct evolution {
@@ -67,6 +68,24 @@ static inline int32_t evolution_create(const tier_host *host, const tier_params 
   *out = self;
   return TIER_OK;
 }
+
+/* Two runs a pair, each judged once; es keeps only where a run ends. */
+static inline int32_t evolution_cost(void *object, const tier_cost_problem *problem,
+                                     tier_cost *out) {
+  const struct evolution *self = object;
+  if (problem->steps < 0 || (problem->flags & TIER_COST_PROCEDURAL)) {
+    return tier_failf(self->host, TIER_E_UNSUPPORTED, "what a run of the level calls is not known");
+  }
+  out->gradients = 2 * self->pairs * problem->steps;
+  out->values = self->linearized ? 0 : 2 * self->pairs;
+  out->reals = 2 * problem->p + problem->n + problem->state;
+  out->flags = TIER_COST_BIASED | TIER_COST_RANDOM | (problem->flags & TIER_COST_MAY_STOP);
+  out->right = "on average, the objective smoothed over sigma";
+  return TIER_OK;
+}
+
+static const tier_cost_1 evolution_costs = {.struct_size = (uint32_t)sizeof evolution_costs,
+                                            .cost = evolution_cost};
 
 /* One pullback. */
 struct evolving {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 #include "stepping.h"
 #include "tangents.h"
@@ -154,6 +155,25 @@ static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estim
                                            .pullback = pullback,
                                            .pushforward = pushforward};
 
+/* One gradient for the report; each block of inputs takes the steps again. The start and two frames
+ * are on the tape. */
+static int32_t cost(void *object, const tier_cost_problem *problem, tier_cost *out) {
+  const struct forward *self = object;
+  int64_t length = stepping_length(self->host, self->step, self->truncate, problem);
+  int64_t block = self->block < problem->p ? self->block : problem->p;
+  TIER_TRY(length < 0 ? (int32_t)length : TIER_OK);
+  int64_t again = length > 0 ? length - 1 : 0;
+  out->gradients = 1 + (problem->p + block - 1) / block * again;
+  out->hvps = problem->p * again;
+  out->cross = problem->p * length;
+  out->reals = stepping_reals(problem, 3) + block * (3 * problem->n + problem->state + problem->p);
+  out->flags = self->step != NULL ? TIER_COST_BIASED : problem->flags & TIER_COST_MAY_STOP;
+  out->right = self->step != NULL ? "the steps from the solution" : "the steps that were taken";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct forward *self = calloc(1, sizeof *self);
   if (self == NULL) {
@@ -182,7 +202,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

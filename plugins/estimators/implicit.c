@@ -23,6 +23,7 @@
 #include <tier/estimator.h>
 #include <tier/linear_solver.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct implicit {
@@ -503,6 +504,56 @@ static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estim
                                            .pushforward = pushforward,
                                            .check = check};
 
+/* ---- what it costs ---- */
+
+static int32_t cost_of(const struct implicit *self, const tier_instance *i,
+                       const tier_cost_problem *system, tier_cost *out) {
+  void *object = NULL;
+  const tier_cost_1 *api = i->api->get(i, "tier.cost/1", &object);
+  *out = (tier_cost){.struct_size = (uint32_t)sizeof *out, .right = ""};
+  return api != NULL ? api->cost(object, system, out)
+                     : tier_failf(self->host, TIER_E_UNSUPPORTED, "%s does not say what it costs",
+                                  i->api->component(i)->id);
+}
+
+/* Adds a preconditioner, which is applied at most as often as the solver takes a product: what it
+ * prepares costs no more than one solution of its own, and otherwise every time is one. */
+static int32_t add_preconditioner(const struct implicit *self, const tier_cost_problem *system,
+                                  tier_cost *total) {
+  const tier_linear_solver_1 *solver = NULL;
+  void *object = NULL;
+  tier_cost own;
+  if (self->preconditioner == NULL) {
+    return TIER_OK;
+  }
+  TIER_TRY(find_solver(self, self->preconditioner, &object, &solver));
+  TIER_TRY(cost_of(self, self->preconditioner, system, &own));
+  total->hvps += can_prepare(solver) ? own.hvps : own.hvps * total->hvps;
+  total->reals += own.reals;
+  return TIER_OK;
+}
+
+/* One gradient (for the report), the solver's products, one cross product. On batches the matrix is
+ * one batch's, and its inverse is not that of the mean. */
+static int32_t cost(void *object, const tier_cost_problem *problem, tier_cost *out) {
+  const struct implicit *self = object;
+  tier_cost_problem system = *problem;
+  system.struct_size = (uint32_t)sizeof system;
+  system.n += self->via_step ? problem->state : 0;
+  system.stochastic = problem->stochastic || self->batch > 0;
+  TIER_TRY(cost_of(self, self->solver, &system, out));
+  TIER_TRY(add_preconditioner(self, &system, out));
+  out->gradients += 1;
+  out->cross += 1;
+  out->reals += problem->n + 2 * system.n; /* the gradient; b and x */
+  out->reals += self->via_step ? 2 * (problem->n + problem->state) + problem->p : 0;
+  out->flags |= self->damping > 0.0 ? TIER_COST_BIASED : 0;
+  out->flags |= system.stochastic ? TIER_COST_BIASED | TIER_COST_RANDOM : 0;
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 /* ---- making it ---- */
 
 static const char *id_of(const tier_instance *i) {
@@ -559,7 +610,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 #include "stepping.h"
 
@@ -136,6 +137,19 @@ static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_reco
 static const tier_estimator_1 estimator = {
     .struct_size = (uint32_t)sizeof estimator, .solve = solve, .pullback = pullback};
 
+/* One gradient for the report, two for the difference. What nested-fd's two go through further on,
+ * in levels above, is not among them. */
+static int32_t cost(void *object, const tier_cost_problem *problem, tier_cost *out) {
+  (void)object;
+  out->gradients = 3;
+  out->reals = stepping_reals(problem, 1) + 2 * problem->n + problem->state + problem->p;
+  out->flags = TIER_COST_BIASED | (problem->stochastic ? TIER_COST_RANDOM : 0);
+  out->right = "the last step alone";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, const char *id,
                       int32_t nested, void **object) {
   struct one_step *self = calloc(1, sizeof *self);
@@ -166,7 +180,9 @@ static int32_t create_nested(const tier_host *host, const tier_params *params, v
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

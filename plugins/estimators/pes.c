@@ -101,6 +101,16 @@ static int32_t pullback(void *object, tier_edge *e, tier_state *state, tier_reco
   return status;
 }
 
+static int32_t cost(void *object, const tier_cost_problem *problem, tier_cost *out) {
+  const struct evolution *self = object;
+  TIER_TRY(evolution_cost(object, problem, out));
+  out->reals = 2 * problem->p;
+  out->reals += self->pairs * (2 * (problem->n + problem->state) + problem->p);
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static const tier_state_1 states = {.struct_size = (uint32_t)sizeof states,
                                     .declare = declare_without_sizes,
                                     .declare_edge = declare};
@@ -120,7 +130,9 @@ static const void *get(void *object, const char *interface_id) {
   if (strcmp(interface_id, "tier.state/1") == 0) {
     return &states;
   }
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

@@ -3,6 +3,7 @@
 #ifndef PLUGINS_ESTIMATORS_STEPPING_H
 #define PLUGINS_ESTIMATORS_STEPPING_H
 
+#include <tier/cost.h>
 #include <tier/estimator.h>
 
 #define STEP_SLOT                                                                      \
@@ -31,6 +32,21 @@ static inline int32_t stepping_solve(const tier_host *host, const tier_problem_1
                       id, id);
   }
   return problem->run(e, r, TIER_KEEP_TAPE);
+}
+
+/* How many steps a pullback finds on the tape, as the cost of a method with such a `step` (NULL:
+ * none) counts them; negative where that is not known. */
+static inline int64_t stepping_length(const tier_host *host, const tier_instance *step,
+                                      int64_t count, const tier_cost_problem *problem) {
+  int64_t length = step != NULL && count > 0 ? count : problem->steps;
+  return length >= 0
+             ? length
+             : tier_failf(host, TIER_E_UNSUPPORTED, "how many steps the level takes is not known");
+}
+
+/* Reals of so many steps on a tape: w, gradient and state of each. */
+static inline int64_t stepping_reals(const tier_cost_problem *problem, int64_t steps) {
+  return steps * (2 * problem->n + problem->state);
 }
 
 /* Reports the norm of the gradient that the lower level has left. */

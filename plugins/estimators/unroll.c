@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 #include "stepping.h"
 #include "tangents.h"
@@ -215,6 +216,79 @@ static const tier_estimator_1 estimator = {.struct_size = (uint32_t)sizeof estim
                                            .pullback = pullback,
                                            .pushforward = pushforward};
 
+/* ---- what it costs ---- */
+
+/* Checkpoints that fit in the memory beside two steps to work in, or as many as were asked for. */
+static int64_t checkpoints_of(const struct unroll *self, const tier_cost_problem *problem,
+                              int64_t length) {
+  int64_t line = 64 / cost_real(self->v); /* arrays are kept in whole lines of 64 bytes */
+  int64_t frame = 2 * ((problem->n + line - 1) / line) + (problem->state + line - 1) / line;
+  int64_t kept = self->tape.count > 0 ? self->tape.count : length;
+  if (self->tape.bytes > 0) {
+    int64_t fit = self->tape.bytes / (64 * frame) - 2;
+    kept = fit < kept ? fit : kept;
+  }
+  kept = kept < length ? kept : length;
+  return kept > 0 ? kept : 1;
+}
+
+/* Steps taken again in going back over `length` from s checkpoints, beyond the first sweep
+ * (Griewank, Walther 2000, theorem 1: t(l, s) = r l - C(s + r, s + 1) with C(s + r - 1, s) < l <=
+ * C(s + r, s), the first sweep's l - 1 among them). C(s + r, s + 1) is a sum over the r before. */
+static int64_t steps_again(int64_t length, int64_t s) {
+  int64_t longest = 1; /* C(s + r, s) */
+  int64_t sum = 0;     /* C(s + r, s + 1) */
+  int64_t r = 0;
+  while (longest < length) {
+    r++;
+    sum += longest;
+    /* C(s + r, s) = C(s + r - 1, s) (s + r) / r; above 2^62 only its being large matters */
+    longest = longest > INT64_MAX / 2 / (s + r) ? length : longest * (s + r) / r;
+  }
+  return length > 0 ? r * length - sum + 1 - length : 0;
+}
+
+/* Steps on the tape at once, and gradients that making the others again takes. */
+static int64_t kept_steps(const struct unroll *self, const tier_cost_problem *problem,
+                          int64_t length, int64_t *gradients) {
+  if (self->tape.schedule == TIER_TAPE_CHECKPOINTS) {
+    int64_t kept = checkpoints_of(self, problem, length);
+    *gradients += steps_again(length, kept);
+    return kept + 2;
+  }
+  if (self->tape.schedule == TIER_TAPE_REVERSIBLE) {
+    *gradients += length;
+    return 2;
+  }
+  int last = self->tape.schedule == TIER_TAPE_LAST && self->tape.count < length;
+  return last ? self->tape.count : length;
+}
+
+static int32_t cost(void *object, const tier_cost_problem *problem, tier_cost *out) {
+  const struct unroll *self = object;
+  int64_t length = self->lookahead > 0
+                       ? self->lookahead
+                       : stepping_length(self->host, self->step, self->truncate, problem);
+  TIER_TRY(length < 0 ? (int32_t)length : TIER_OK);
+  int64_t count = self->truncate > 0 && self->truncate < length ? self->truncate : length;
+  int whole = count == length && self->step == NULL;
+  out->gradients = 1;
+  out->cross = count;
+  out->hvps = self->first_order ? 0 : whole || count == 0 ? count : count - 1;
+  out->reals = stepping_reals(problem, kept_steps(self, problem, length, &out->gradients));
+  out->reals += 3 * problem->n + problem->state;
+  int fixed = self->step != NULL || self->lookahead > 0;
+  out->flags = fixed ? 0 : problem->flags & TIER_COST_MAY_STOP;
+  out->flags |= !whole || self->first_order ? TIER_COST_BIASED : 0;
+  out->right = self->step != NULL  ? "the steps from the solution"
+               : self->first_order ? "the steps, without second derivatives"
+               : whole             ? "the steps that were taken"
+                                   : "the last steps alone";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 /* The schedule that the arguments ask for; they exclude each other. */
 static int32_t choose_tape(const tier_host *host, const tier_params *params, struct unroll *self) {
   int checkpoints = tier_given(params, "checkpoint") || tier_given(params, "memory");
@@ -267,7 +341,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.estimator/1") == 0 ? &estimator : NULL;
+  return strcmp(interface_id, "tier.estimator/1") == 0 ? (const void *)&estimator
+         : strcmp(interface_id, "tier.cost/1") == 0    ? (const void *)&costs
+                                                       : NULL;
 }
 
 static const tier_component components[] = {

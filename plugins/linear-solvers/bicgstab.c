@@ -145,6 +145,12 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
   return status;
 }
 
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct bicgstab *m = self;
+  krylov_cost(&m->k, problem->n, VECTORS + 1, 2, 0, 1, "a matrix that is not singular", out);
+  return TIER_OK;
+}
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct bicgstab *m = calloc(1, sizeof *m);
   if (m == NULL) {

@@ -12,6 +12,7 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct cg {
@@ -188,6 +189,18 @@ static int32_t declare(void *self, int64_t n, tier_state *s) {
 
 static const tier_state_1 cg_state = {.struct_size = (uint32_t)sizeof cg_state, .declare = declare};
 
+/* The fourth vector is for a preconditioner. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct cg *cg = self;
+  out->hvps = cg->iterations + cg->previous;
+  out->reals = (4 + cg->previous) * problem->n;
+  out->flags = TIER_COST_AT_MOST;
+  out->right = "a positive definite matrix";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct cg *cg = calloc(1, sizeof *cg);
   if (cg == NULL) {
@@ -210,6 +223,7 @@ static const void *get(void *object, const char *interface_id) {
   (void)object;
   return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
          : strcmp(interface_id, "tier.state/1") == 0       ? (const void *)&cg_state
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
                                                            : NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 #define BLOCK 32 /* products at once */
@@ -274,6 +275,18 @@ static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solv
                                             .precondition = precondition,
                                             .discard = discard};
 
+/* n + 1 products; the matrix, and two blocks of vectors. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct dense *d = self;
+  int64_t n = problem->n;
+  out->hvps = n + 1;
+  out->reals = cost_doubles(d->v, n * n + 2 * n) + 2 * (n < BLOCK ? n : BLOCK) * n;
+  out->right = "a matrix that is not singular";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct dense *d = calloc(1, sizeof *d);
   if (d == NULL) {
@@ -294,7 +307,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? &solver : NULL;
+  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
+                                                           : NULL;
 }
 
 static const tier_component components[] = {

@@ -196,6 +196,17 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
   return status;
 }
 
+/* `iterations` are reached in so many cycles, and early ones beside them. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct gmres *s = self;
+  int64_t most = s->restart < problem->n ? s->restart : problem->n;
+  most = most < s->k.iterations ? most : s->k.iterations;
+  int64_t cycles = (s->k.iterations + most - 1) / most;
+  krylov_cost(&s->k, problem->n, most + 4, 1, 0, cycles, "a matrix that is not singular", out);
+  out->reals += cost_doubles(s->k.v, most * most + 4 * most + 2);
+  return TIER_OK;
+}
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct gmres *s = calloc(1, sizeof *s);
   if (s == NULL) {

@@ -7,6 +7,7 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct identity {
@@ -41,6 +42,16 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
 
 static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
 
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  (void)self;
+  (void)problem;
+  out->flags = TIER_COST_BIASED;
+  out->right = "1 / scale times the identity";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct identity *i = calloc(1, sizeof *i);
   if (i == NULL) {
@@ -58,7 +69,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? &solver : NULL;
+  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
+                                                           : NULL;
 }
 
 static const tier_component components[] = {

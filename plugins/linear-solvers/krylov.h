@@ -14,6 +14,7 @@
 #include <tier/linear_solver.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 #define KRYLOV_SLOTS(iterations_doc)                                                              \
@@ -38,6 +39,10 @@
     .fallback = "\"zero\"", .unit = "", .choices = "zero|previous", .type = TIER_SLOT_TEXT        \
   }
 
+/* Rounds that end before the iterations or a restart do, because their estimate claims the goal or
+ * they break off. Each gains something, so these are more than any precision has use for. */
+#define KRYLOV_EARLY_ROUNDS 50
+
 struct krylov {
   const tier_host *host;
   const tier_vector_1 *v;
@@ -59,6 +64,7 @@ struct krylov_run {
   int64_t iterations; /* so far */
   int claims;         /* the round's own estimate has met the goal */
   const char *broke;  /* why the round broke off, or NULL */
+  int64_t early;      /* rounds so far that ended early */
   void *work;         /* the method's */
 };
 
@@ -141,10 +147,11 @@ static inline const char *krylov_stop(const struct krylov_run *run, double befor
   if (run->iterations >= run->k->iterations) {
     return "iterations";
   }
-  if (run->broke != NULL && run->r_norm > 0.9 * before) {
+  int last = run->early == KRYLOV_EARLY_ROUNDS;
+  if (run->broke != NULL && (last || run->r_norm > 0.9 * before)) {
     return run->broke;
   }
-  return run->r_norm > (run->claims ? 0.5 : 0.999) * before ? "stagnation" : NULL;
+  return last || run->r_norm > (run->claims ? 0.5 : 0.999) * before ? "stagnation" : NULL;
 }
 
 static inline int32_t krylov_rounds(struct krylov_run *run, krylov_round round, const char **stop) {
@@ -154,6 +161,7 @@ static inline int32_t krylov_rounds(struct krylov_run *run, krylov_round round, 
     run->claims = 0;
     run->broke = NULL;
     TIER_TRY(round(run));
+    run->early += run->claims || run->broke != NULL;
     TIER_TRY(krylov_residual(run));
   }
   return TIER_OK;
@@ -231,11 +239,24 @@ static inline int32_t krylov_init(struct krylov *k, const char *id, const tier_h
   return k->v != NULL ? TIER_OK : TIER_E_PLUGIN;
 }
 
+/* What it costs with `vectors` vectors of the system's size, `each` products an iteration, `loose`
+ * products beside them in a round that breaks off, and at most `restarts` rounds that end for no
+ * other reason. Each round ends with one product, and a start that is not zero takes one. */
+static inline void krylov_cost(const struct krylov *k, int64_t n, int64_t vectors, int64_t each,
+                               int64_t loose, int64_t restarts, const char *right, tier_cost *out) {
+  int64_t early = k->iterations < KRYLOV_EARLY_ROUNDS ? k->iterations : KRYLOV_EARLY_ROUNDS;
+  out->hvps = each * k->iterations + (1 + loose) * early + restarts + k->previous;
+  out->reals = (vectors + k->previous) * n;
+  out->flags = TIER_COST_AT_MOST;
+  out->right = right;
+}
+
 /* The last lines of such a solver, whose object begins with a struct krylov k, and which has
- * `slots`, `solve` and `create` above. */
+ * `slots`, `solve`, `cost` and `create` above. */
 #define KRYLOV_PLUGIN(id_text, flag_bits, summary_text)                                         \
   static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver,           \
                                               .solve = solve};                                  \
+  static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};       \
   static int32_t declare(void *self, int64_t n, tier_state *s) {                                \
     return krylov_declare(self, n, s);                                                          \
   }                                                                                             \
@@ -244,7 +265,8 @@ static inline int32_t krylov_init(struct krylov *k, const char *id, const tier_h
     (void)object;                                                                               \
     return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver            \
            : strcmp(interface_id, "tier.state/1") == 0       ? (const void *)&kept              \
-                                                             : NULL;                                  \
+           : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs             \
+                                                             : NULL;                                   \
   }                                                                                             \
   static const tier_component components[] = {{.struct_size = (uint32_t)sizeof(tier_component), \
                                                .flags = (flag_bits),                            \

@@ -14,6 +14,7 @@
 #include <tier/log.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 #define ENOUGH 3.0 /* of depth x curvature / scale */
@@ -179,6 +180,18 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
 
 static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
 
+/* On all rows every draw is the same. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct lissa *l = self;
+  out->hvps = l->depth * l->repeats;
+  out->reals = 2 * problem->n;
+  out->flags = TIER_COST_BIASED | (problem->stochastic ? TIER_COST_RANDOM : 0);
+  out->right = "nearly, curvatures c < scale with depth c / scale > 3";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct lissa *l = calloc(1, sizeof *l);
   if (l == NULL) {
@@ -201,7 +214,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? &solver : NULL;
+  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
+                                                           : NULL;
 }
 
 static const tier_component components[] = {

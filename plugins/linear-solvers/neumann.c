@@ -15,6 +15,7 @@
 #include <tier/log.h>
 #include <tier/params.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct neumann {
@@ -152,6 +153,18 @@ static int32_t solve(void *self, const tier_linear_system *system, tier_state *s
 
 static const tier_linear_solver_1 solver = {.struct_size = (uint32_t)sizeof solver, .solve = solve};
 
+/* terms - 1 products for the sum, and one for the residual. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct neumann *n = self;
+  out->hvps = n->terms;
+  out->reals = 2 * problem->n;
+  out->flags = TIER_COST_BIASED;
+  out->right = "nearly, curvatures c with |1 - lr c|^terms << 1";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct neumann *n = calloc(1, sizeof *n);
   if (n == NULL) {
@@ -172,7 +185,9 @@ static int32_t create(const tier_host *host, const tier_params *params, void **o
 
 static const void *get(void *object, const char *interface_id) {
   (void)object;
-  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? &solver : NULL;
+  return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
+                                                           : NULL;
 }
 
 static const tier_component components[] = {

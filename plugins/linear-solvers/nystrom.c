@@ -23,6 +23,7 @@
 #include <tier/params.h>
 #include <tier/random.h>
 
+#include "../declared_cost.h"
 #include "../host_interface.h"
 
 struct nystrom {
@@ -441,6 +442,20 @@ static int32_t declare(void *self, int64_t n, tier_state *s) {
 
 static const tier_state_1 counter = {.struct_size = (uint32_t)sizeof counter, .declare = declare};
 
+/* rank products and one for the residual; the sketch, its products, and two vectors. */
+static int32_t cost(void *self, const tier_cost_problem *problem, tier_cost *out) {
+  const struct nystrom *s = self;
+  int64_t n = problem->n;
+  int64_t rank = s->rank < n ? s->rank : n;
+  out->hvps = rank + 1;
+  out->reals = cost_doubles(s->v, 2 * rank * n + 2 * rank * rank + 2 * rank + n) + 2 * n;
+  out->flags = TIER_COST_BIASED | (rank < n ? TIER_COST_RANDOM : 0);
+  out->right = "nearly, rho times the identity plus low rank";
+  return TIER_OK;
+}
+
+static const tier_cost_1 costs = {.struct_size = (uint32_t)sizeof costs, .cost = cost};
+
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
   struct nystrom *s = calloc(1, sizeof *s);
   if (s == NULL) {
@@ -466,6 +481,7 @@ static const void *get(void *object, const char *interface_id) {
   (void)object;
   return strcmp(interface_id, "tier.linear_solver/1") == 0 ? (const void *)&solver
          : strcmp(interface_id, "tier.state/1") == 0       ? (const void *)&counter
+         : strcmp(interface_id, "tier.cost/1") == 0        ? (const void *)&costs
                                                            : NULL;
 }
 
