@@ -1,4 +1,5 @@
 /* tier advise: which estimators fit an edge of a manifest, what each would cost, and why. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +7,12 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/session.h"
+
+#define LARGE 100000000 /* bytes of a tape, from which on holding less is worth a word */
 
 /* One estimator or linear solver, tried on the edge with its default parameters. */
 struct candidate {
@@ -59,22 +63,27 @@ static void try_manifest(const struct advice *a, const struct manifest *m, struc
   diagnostics_free(&d);
 }
 
-static void try_component(struct advice *a, const struct component *component) {
-  struct candidate c = {.component = component};
+/* The manifest with the application `text` (JSON) on the edge. */
+static void try_text(const struct advice *a, const char *text, struct candidate *c) {
   struct diagnostics d = {0};
   struct manifest *m = NULL;
-  char *text = memory_format("\"%s\"", component->c.id);
   int32_t status = manifest_bind_edge(a->session->file, a->session->registry, 0, &a->session->sets,
                                       a->session->options->edge, text, &d, &m);
   if (status == TIER_OK) {
-    try_manifest(a, m, &c);
+    try_manifest(a, m, c);
   } else {
-    refuse(&c, &d);
+    refuse(c, &d);
   }
-  array_push(a->candidates, a->count, a->capacity, c);
   manifest_free(m);
   diagnostics_free(&d);
+}
+
+static void try_component(struct advice *a, const struct component *component) {
+  struct candidate c = {.component = component};
+  char *text = memory_format("\"%s\"", component->c.id);
+  try_text(a, text, &c);
   free(text);
+  array_push(a->candidates, a->count, a->capacity, c);
 }
 
 /* "implicit" itself is not tried: the linear solvers stand for it. */
@@ -130,17 +139,38 @@ static int is_implicit(const struct advice *a, const struct candidate *c) {
          strcmp(c->component->c.kind, "linear-solver") == 0;
 }
 
-/* The cheapest eligible one; `implicit`: only implicit ones (1), only others (0). */
-static const struct candidate *cheapest(const struct advice *a, int implicit) {
+/* The eligible one of least `measure`, the first of equals; only implicit ones (1), or others (0).
+ */
+static const struct candidate *least(const struct advice *a, int implicit,
+                                     double (*measure)(const struct candidate *)) {
   const struct candidate *best = NULL;
   for (size_t i = 0; i < a->count; i++) {
     const struct candidate *c = &a->candidates[i];
     if (is_eligible(a, c) && is_implicit(a, c) == implicit &&
-        (best == NULL || work_of(c) < work_of(best))) {
+        (best == NULL || measure(c) < measure(best))) {
       best = c;
     }
   }
   return best;
+}
+
+static const struct candidate *cheapest(const struct advice *a, int implicit) {
+  return least(a, implicit, work_of);
+}
+
+static double reals_of(const struct candidate *c) {
+  return (double)c->edge.cost.reals;
+}
+
+/* Implicit ones that fit but are wrong by their own account. */
+static int has_biased_implicit(const struct advice *a) {
+  for (size_t i = 0; i < a->count; i++) {
+    const struct candidate *c = &a->candidates[i];
+    if (c->fits && is_implicit(a, c) && (c->edge.cost.flags & TIER_COST_BIASED)) {
+      return 1;
+    }
+  }
+  return 0;
 }
 
 /* ---- printing ---- */
@@ -171,7 +201,8 @@ static void print_row(struct table *t, const struct advice *a, const struct cand
     for (int i = 0; i < 4; i++) {
       table_text(t, "-");
     }
-    table_text(t, "does not say");
+    table_text(t, "");
+    table_text(t, "does not say what it costs");
     return;
   }
   table_count(t, c, c->edge.cost.hvps);
@@ -179,11 +210,15 @@ static void print_row(struct table *t, const struct advice *a, const struct cand
   table_count(t, c, c->edge.cost.gradients);
   format_bytes((double)bytes_of(a, c), bytes, sizeof bytes);
   table_text(t, bytes);
+  table_text(t, c->edge.cost.flags & TIER_COST_RANDOM   ? "biased, random"
+                : c->edge.cost.flags & TIER_COST_BIASED ? "biased"
+                                                        : "");
   table_text(t, c->edge.cost.right);
 }
 
 static void print_table(const struct advice *a) {
-  static const char *const head[] = {"estimator", "HVPs", "cross", "gradients", "memory", "right"};
+  static const char *const head[] = {"estimator", "HVPs", "cross",    "gradients",
+                                     "memory",    "",     "right for"};
   struct table t = {0};
   for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
     table_text(&t, head[i]);
@@ -197,15 +232,59 @@ static void print_table(const struct advice *a) {
   table_print(&t, stdout);
 }
 
-static void print_refusals(const struct advice *a) {
-  int any = 0;
-  for (size_t i = 0; i < a->count; i++) {
-    if (!a->candidates[i].fits) {
-      (void)printf("%s  %s%s: %s\n", any ? "" : "\nDo not fit:\n", a->candidates[i].component->c.id,
-                   a->candidates[i].own ? " (the manifest's)" : "", a->candidates[i].reason);
-      any = 1;
+static int in_word(char c) {
+  return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+/* `reason` with the word `id` replaced by "it"; free() it. */
+static char *without_id(const char *reason, const char *id) {
+  struct text out = {0};
+  size_t length = strlen(id);
+  for (const char *at = reason; *at != '\0';) {
+    int whole = strncmp(at, id, length) == 0 && !in_word(at[length]) &&
+                (at == reason || !in_word(at[-1])) && (at == reason || at[-1] != '"');
+    text_add_n(&out, whole ? "it" : at, whole ? 2 : 1);
+    at += whole ? length : 1;
+  }
+  char *copy = memory_copy_text(text_get(&out));
+  text_free(&out);
+  return copy;
+}
+
+/* Line i with all later refusals for the same reason, which are marked in `done`. */
+static void print_refusal(const struct advice *a, size_t i, char *const *reasons, char *done) {
+  int others = 0;
+  (void)printf("  %s%s", a->candidates[i].component->c.id,
+               a->candidates[i].own ? " (the manifest's)" : "");
+  for (size_t k = i + 1; k < a->count; k++) {
+    if (reasons[k] != NULL && !done[k] && strcmp(reasons[i], reasons[k]) == 0) {
+      (void)printf(", %s", a->candidates[k].component->c.id);
+      done[k] = 1;
+      others = 1;
     }
   }
+  (void)printf(": %s\n", others ? reasons[i] : a->candidates[i].reason);
+}
+
+static void print_refusals(const struct advice *a) {
+  char **reasons = memory_alloc(a->count, sizeof *reasons);
+  char *done = memory_alloc(a->count, 1);
+  int any = 0;
+  for (size_t i = 0; i < a->count; i++) {
+    const struct candidate *c = &a->candidates[i];
+    reasons[i] = c->fits ? NULL : without_id(c->reason, c->component->c.id);
+  }
+  for (size_t i = 0; i < a->count; i++) {
+    if (reasons[i] != NULL && !done[i]) {
+      (void)printf("%s", any++ ? "" : "\nDo not fit:\n");
+      print_refusal(a, i, reasons, done);
+    }
+  }
+  for (size_t i = 0; i < a->count; i++) {
+    free(reasons[i]);
+  }
+  free(reasons);
+  free(done);
 }
 
 static const struct problem_edge *known_edge(const struct advice *a) {
@@ -236,25 +315,79 @@ static void print_facts(const struct advice *a) {
                e->stochastic ? "on batches" : "on all rows");
 }
 
+/* A way to hold less of a long tape: of a method that has a slot "checkpoint", a twentieth. */
+static void print_checkpoints(const struct advice *a, const struct candidate *c) {
+  char before[32];
+  char after[32];
+  struct candidate less = {.component = c->component};
+  int has_slot = 0;
+  int64_t kept = c->edge.steps / 20 - 2;
+  for (uint32_t i = 0; i < c->component->c.slot_count; i++) {
+    has_slot = has_slot || strcmp(c->component->c.slots[i].name, "checkpoint") == 0;
+  }
+  if (!has_slot || kept < 1 || bytes_of(a, c) < LARGE) {
+    return;
+  }
+  char *text =
+      memory_format("{\"%s\": {\"checkpoint\": %lld}}", c->component->c.id, (long long)kept);
+  try_text(a, text, &less);
+  if (less.fits && less.edge.has_cost) {
+    format_bytes((double)bytes_of(a, c), before, sizeof before);
+    format_bytes((double)bytes_of(a, &less), after, sizeof after);
+    (void)printf(
+        "  It holds %s of steps; %s holds %s and takes %lld gradients more, for the same "
+        "result.\n",
+        before, text, after, (long long)(less.edge.cost.gradients - c->edge.cost.gradients));
+  }
+  free(less.reason);
+  free(text);
+}
+
+static void print_if_solved(const struct advice *a, const struct candidate *c) {
+  const struct manifest_level *lower = &a->base->levels[a->edge->level];
+  const struct problem_edge *e = known_edge(a);
+  if (c != NULL) {
+    (void)printf(
+        "If level %s is solved (its gradient is zero)%s: %s, the cheapest of those whose "
+        "result does not depend on how it was solved.\n",
+        lower->name, lower->tolerance > 0 ? "" : "; it has no \"tolerance\"", c->component->c.id);
+  } else if (e != NULL && e->stochastic && has_biased_implicit(a)) {
+    (void)printf(
+        "No implicit method is exact here: level %s draws batches, and the inverse of one "
+        "batch's Hessian is not that of the mean. More rows (\"batch\") bring it nearer.\n",
+        lower->name);
+  }
+}
+
+static void print_if_steps(const struct advice *a, const struct candidate *c) {
+  const struct candidate *small = least(a, 0, reals_of);
+  char bytes[32];
+  if (c == NULL) {
+    return;
+  }
+  (void)printf(
+      "If its steps themselves are the model: %s, the cheapest of those that follow "
+      "them.\n",
+      c->component->c.id);
+  print_checkpoints(a, c);
+  if (small != c && work_of(small) <= 200 * work_of(c)) {
+    format_bytes((double)bytes_of(a, small), bytes, sizeof bytes);
+    (void)printf("  %s holds least, %s, for %lld HVPs and %lld gradients (p = %lld).\n",
+                 small->component->c.id, bytes, (long long)small->edge.cost.hvps,
+                 (long long)small->edge.cost.gradients, (long long)small->edge.p);
+  }
+}
+
 static void print_choice(const struct advice *a) {
   const struct candidate *implicit = cheapest(a, 1);
   const struct candidate *other = cheapest(a, 0);
-  const struct manifest_level *lower = &a->base->levels[a->edge->level];
-  if (implicit == NULL && other == NULL) {
-    (void)printf("\nNone fits; the reasons are above.\n");
-    return;
-  }
   (void)printf("\n");
-  if (implicit != NULL) {
-    (void)printf(
-        "If level %s is solved%s: %s, the cheapest whose result does not depend on how "
-        "the level was solved.\n",
-        lower->name, lower->tolerance > 0 ? " (it has a tolerance)" : "",
-        implicit->component->c.id);
-  }
-  if (other != NULL) {
-    (void)printf("If the steps themselves are the model%s: %s, the cheapest that follows them.\n",
-                 implicit == NULL ? " (no implicit method fits here)" : "", other->component->c.id);
+  print_if_solved(a, implicit);
+  print_if_steps(a, other);
+  if (implicit == NULL && other == NULL) {
+    (void)printf("None of those that fit says that it is exact and what it costs%s\n",
+                 known_edge(a) == NULL ? ": the reasons are above." : ".");
+    return;
   }
   (void)printf(
       "To see how far apart they are here:\n  tier compare %s --estimators %s%s%s "
