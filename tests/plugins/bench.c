@@ -64,6 +64,17 @@ tier_value bench_labels(struct bench *b, const char *name, int64_t n, const int3
   return v;
 }
 
+tier_value bench_key(struct bench *b, const int32_t *data) {
+  const int64_t four = 4;
+  tier_value v = graph_input(b->g, TIER_I32, &four, 1, "key");
+  add(b->inputs, &b->input_count, 'k', "key", v)->data = data;
+  return v;
+}
+
+void bench_alias(struct bench *b, const char *name, tier_value v) {
+  add(b->aliases, &b->alias_count, 'i', name, v);
+}
+
 void bench_operand(struct bench *b, tier_value v) {
   b->list[b->list_count++] = v;
 }
@@ -77,6 +88,7 @@ static struct bench *of_build(tier_build *face) {
 static tier_value input(tier_build *face, const char *slot) {
   struct bench *b = of_build(face);
   const struct bench_value *v = find(b->inputs, b->input_count, 'i', slot);
+  v = v != NULL ? v : find(b->aliases, b->alias_count, 'i', slot);
   return v != NULL ? v->value : 0;
 }
 
@@ -100,8 +112,9 @@ static tier_value variable(tier_build *face, const char *name) {
 }
 
 static tier_value key(tier_build *face) {
-  (void)face;
-  return 0;
+  struct bench *b = of_build(face);
+  const struct bench_value *v = find(b->inputs, b->input_count, 'k', "key");
+  return v != NULL ? v->value : 0;
 }
 
 static int32_t output(tier_build *face, const char *name, tier_value v) {

@@ -15,7 +15,7 @@
 
 struct bench_value {
   char name[BENCH_NAME]; /* of a slot, variable or state */
-  char role;             /* 'i'nput, 'v'ariable, 's'tate, 'h'yperparameter; output: 'o', 'S'tate */
+  char role; /* 'i'nput, 'v'ariable, 's'tate, 'h'yperparameter, 'k'ey; output: 'o', 'S'tate */
   tier_value value;
   const void *data; /* of an input: doubles or int32_t */
   /* of a declared variable: */
@@ -29,6 +29,8 @@ struct bench {
   struct instance *instance;
   struct bench_value inputs[BENCH_MOST], outputs[BENCH_MOST], declared[BENCH_MOST];
   int input_count, output_count, declared_count;
+  struct bench_value aliases[BENCH_MOST];
+  int alias_count;
   tier_value list[BENCH_MOST]; /* operands of an EXPRESSIONS slot */
   int list_count;
   int64_t n; /* steps: size of w */
@@ -42,6 +44,9 @@ void bench_close(struct bench *b);
 tier_value bench_input(struct bench *b, char role, const char *name, const int64_t *dims,
                        int32_t rank, const double *data);
 tier_value bench_labels(struct bench *b, const char *name, int64_t n, const int32_t *data);
+tier_value bench_key(struct bench *b, const int32_t *data); /* four numbers; for TIER_RANDOM */
+/* A value of the graph at a slot. */
+void bench_alias(struct bench *b, const char *name, tier_value v);
 void bench_operand(struct bench *b, tier_value v); /* one more for the EXPRESSIONS slot */
 
 /* A model's variables, into `declared`. */
