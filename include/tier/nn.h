@@ -225,6 +225,96 @@ static inline tier_value tier_log_sum_exp(tier_graph *g, tier_value x, int32_t a
   return tier_add(g, most, tier_log(g, tier_sum_axis(g, tier_exp(g, shifted), at)));
 }
 
+/* ---- images (n, height, width, channels) ---------------------------------------------------- */
+
+/* A window is 8 integers as in TIER_OP_PATCHES: {kh, kw, sh, sw, top, bottom, left, right}, its
+ * size, its step, and how far the image is continued. This is a square one. */
+static inline void tier_window(int64_t size, int64_t step, int64_t border, int64_t window[8]) {
+  window[0] = window[1] = size;
+  window[2] = window[3] = step;
+  window[4] = window[5] = window[6] = window[7] = border;
+}
+/* x (n, h, w, c) -> (n, oh, ow, kh * kw * c), oh = (h + top + bottom - kh) / sh + 1, rounded down;
+ * each place's elements go by row, column, channel, with zeros outside the image. */
+static inline tier_value tier_patches(tier_graph *g, tier_value x, const int64_t window[8]) {
+  return tier_emit(g, TIER_OP_PATCHES, &x, 1, window, 8);
+}
+/* y (n, oh, ow, kh * kw * c) -> (n, h, w, c): the adjoint of tier_patches on images of h x w. */
+static inline tier_value tier_fold(tier_graph *g, tier_value y, int64_t h, int64_t w,
+                                   const int64_t window[8]) {
+  int64_t ints[10];
+  ints[0] = h;
+  ints[1] = w;
+  for (int i = 0; i < 8; i++) {
+    ints[2 + i] = window[i];
+  }
+  return tier_emit(g, TIER_OP_FOLD, &y, 1, ints, 10);
+}
+/* x (..., d), weight (d, k), or (k, d) if `transposed` -> (..., k): a matrix product for all axes
+ * but the last together. */
+static inline tier_value tier_last_axis_matmul(tier_graph *g, tier_value x, tier_value weight,
+                                               int32_t transposed) {
+  int64_t dims[TIER_MAX_RANK];
+  int64_t flat[2] = {1, 0};
+  int32_t rank = g->api->shape(g, x, dims);
+  if (rank < 1 || tier_rank(g, weight) != 2) {
+    return rank < 0 ? 0 : g->api->fail(g, "the weight must be a matrix and the image have axes");
+  }
+  for (int32_t i = 0; i < rank - 1; i++) {
+    flat[0] *= dims[i];
+  }
+  flat[1] = dims[rank - 1];
+  dims[rank - 1] = tier_dim(g, weight, transposed ? 0 : 1);
+  tier_value y =
+      tier_matmul_transposed(g, tier_reshape(g, x, flat, 2), 0, weight, transposed ? 1 : 0);
+  return tier_reshape(g, y, dims, rank);
+}
+/* x (n, h, w, in), weight (kh * kw * in, out) -> (n, oh, ow, out): out[., p, q, o] = the sum over
+ * i, j, c of x[., p sh + i - top, q sw + j - left, c] weight[(i kw + j) in + c, o]; the cross
+ * correlation that networks call convolution. */
+static inline tier_value tier_convolution(tier_graph *g, tier_value x, tier_value weight,
+                                          const int64_t window[8]) {
+  return tier_last_axis_matmul(g, tier_patches(g, x, window), weight, 0);
+}
+/* x (n, oh, ow, in), weight (kh * kw * out, in) -> (n, h, w, out): the adjoint of the convolution
+ * of images of h x w with `out` channels by the same weight. oh and ow must be those that the
+ * window gives on h x w, so h and w say what a stride's rounding has lost. */
+static inline tier_value tier_transposed_convolution(tier_graph *g, tier_value x, tier_value weight,
+                                                     int64_t h, int64_t w,
+                                                     const int64_t window[8]) {
+  return tier_fold(g, tier_last_axis_matmul(g, x, weight, 1), h, w, window);
+}
+/* x (n, h, w, c) -> (n, oh, ow, kh * kw, c): each place's window as an axis of its own. */
+static inline tier_value tier_windows(tier_graph *g, tier_value x, const int64_t window[8]) {
+  int64_t dims[TIER_MAX_RANK];
+  tier_value patches = tier_patches(g, x, window);
+  if (g->api->shape(g, patches, dims) != 4) {
+    return 0;
+  }
+  dims[3] = window[0] * window[1];
+  dims[4] = tier_dim(g, x, 3);
+  return tier_reshape(g, patches, dims, 5);
+}
+/* x (n, h, w, c) -> (n, oh, ow, c): the mean of each window; what is outside the image counts as
+ * zeros. */
+static inline tier_value tier_average_pool(tier_graph *g, tier_value x, const int64_t window[8]) {
+  return tier_mean_axis(g, tier_windows(g, x, window), 3);
+}
+/* x (n, h, w, c) -> (n, oh, ow, c): the greatest of each window, of equal ones the first by row and
+ * column. What is outside the image does not count; so no window may lie outside all of it. */
+static inline tier_value tier_max_pool(tier_graph *g, tier_value x, const int64_t window[8]) {
+  tier_value all = tier_windows(g, x, window);
+  if (window[4] >= window[0] || window[5] >= window[0] || window[6] >= window[1] ||
+      window[7] >= window[1]) {
+    return g->api->fail(g, "max_pool: the border must be narrower than the window");
+  }
+  if (window[4] + window[5] + window[6] + window[7] > 0) {
+    tier_value inside = tier_windows(g, tier_fill_like(g, x, 1.0), window);
+    all = tier_select(g, inside, all, tier_fill_like(g, all, -3e38)); /* lowest of f32, nearly */
+  }
+  return tier_max_axis(g, all, 3);
+}
+
 /* ---- losses: one number a row -------------------------------------------------------------- */
 
 /* logits (n, k), labels i32 (n) or (n, 1) -> (n): log sum_j exp(z_j) - z_label. */

@@ -76,6 +76,29 @@ static tier_value l2(tier_graph *g, const tier_value *in) {
   return tier_l2(g, in[0]);
 }
 
+/* Windows: odd and oblong with a stride and an uneven border; and one of 2 x 2, step 2. */
+static const int64_t uneven[8] = {3, 2, 2, 1, 1, 0, 0, 1};
+static const int64_t halving[8] = {2, 2, 2, 2, 0, 0, 0, 0};
+static const int64_t bordered[8] = {3, 3, 2, 2, 1, 1, 1, 1};
+static tier_value convolution(tier_graph *g, const tier_value *in) {
+  return tier_convolution(g, in[0], in[1], uneven);
+}
+static tier_value convolution_squared(tier_graph *g, const tier_value *in) {
+  return tier_convolution(g, tier_square(g, in[0]), in[1], halving);
+}
+static tier_value transposed_convolution(tier_graph *g, const tier_value *in) {
+  return tier_transposed_convolution(g, in[0], in[1], 5, 4, uneven);
+}
+static tier_value max_pool(tier_graph *g, const tier_value *in) {
+  return tier_max_pool(g, in[0], halving);
+}
+static tier_value max_pool_bordered(tier_graph *g, const tier_value *in) {
+  return tier_max_pool(g, in[0], bordered);
+}
+static tier_value average_pool(tier_graph *g, const tier_value *in) {
+  return tier_average_pool(g, in[0], uneven);
+}
+
 #define ROW(text, function, kinds, ...)                                                 \
   {                                                                                     \
     .name = text, .build = function, .inputs = kinds, .low = -2, .high = 2, .axis = -1, \
@@ -113,6 +136,13 @@ static const struct example examples[] = {
     ROW("huber", huber, "rr", .shapes = {S(4, 3), S(4, 3)}),
     ROW("huber, delta too", huber_of_delta, "rrr", .shapes = {S(4, 3), S(4, 3), {0, {0}}}),
     ROW("l2", l2, "r", .shapes = {S(4, 3)}),
+    ROW("convolution", convolution, "rr", .shapes = {S(2, 5, 4, 2), S(12, 3)}),
+    ROW("convolution of squares", convolution_squared, "rr", .shapes = {S(2, 4, 5, 2), S(8, 3)}),
+    ROW("transposed_convolution", transposed_convolution, "rr",
+        .shapes = {S(2, 2, 4, 3), S(12, 3)}),
+    ROW("max_pool", max_pool, "n", .shapes = {S(2, 5, 4, 2)}),
+    ROW("max_pool with a border", max_pool_bordered, "n", .shapes = {S(2, 4, 5, 2)}),
+    ROW("average_pool", average_pool, "r", .shapes = {S(2, 5, 4, 2)}),
 };
 
 static void identities_hold(void **state) {
@@ -162,8 +192,9 @@ static tier_value add(struct call *c, int32_t type, const double *numbers, const
 /* The numbers of v are those expected, each to a relative error of `tolerance`. */
 static void expect_near(const struct call *c, tier_value v, const double *expected,
                         double tolerance) {
-  double got[32] = {0};
+  double got[256] = {0};
   assert_int_equal(graph_status(c->g), TIER_OK);
+  assert_true(size_of(c->g, v) <= 256);
   evaluate_one(c->g, c->in, c->count, c->data, v, got);
   for (int64_t i = 0; i < size_of(c->g, v); i++) {
     if (!(fabs(got[i] - expected[i]) <= tolerance * fabs(expected[i]))) {
@@ -369,6 +400,180 @@ static void huber_is_smooth_at_delta(void **state) {
   graph_free(c.g);
 }
 
+/* ---- images ------------------------------------------------------------------------------- */
+
+/* A layer of images by its definition, with loops over places and window elements. */
+struct layer {
+  int64_t n, h, w, in, out; /* the image's size, and channels of both sides */
+  const int64_t *k;         /* a window */
+  int64_t oh, ow;
+};
+static struct layer layer_of(int64_t n, int64_t h, int64_t w, int64_t in, int64_t out,
+                             const int64_t *k) {
+  struct layer l = {.n = n, .h = h, .w = w, .in = in, .out = out, .k = k};
+  l.oh = (h + k[4] + k[5] - k[0]) / k[2] + 1;
+  l.ow = (w + k[6] + k[7] - k[1]) / k[3] + 1;
+  return l;
+}
+
+/* Calls `each` for all places (r, p, q), window elements (i, j) and pixels (y, x) inside. */
+struct visit {
+  const struct layer *l;
+  const double *x, *weight;
+  double *out;
+  int64_t place, element, pixel; /* (r oh + p) ow + q; i kw + j; (r h + y) w + x */
+};
+static void visit_all(struct visit *v, void (*each)(const struct visit *v)) {
+  const struct layer *l = v->l;
+  for (v->place = 0; v->place < l->n * l->oh * l->ow; v->place++) {
+    for (v->element = 0; v->element < l->k[0] * l->k[1]; v->element++) {
+      int64_t y = v->place / l->ow % l->oh * l->k[2] + v->element / l->k[1] - l->k[4];
+      int64_t x = v->place % l->ow * l->k[3] + v->element % l->k[1] - l->k[6];
+      v->pixel = (v->place / l->ow / l->oh * l->h + y) * l->w + x;
+      if (y >= 0 && y < l->h && x >= 0 && x < l->w) {
+        each(v);
+      }
+    }
+  }
+}
+static void convolve(const struct visit *v) {
+  for (int64_t c = 0; c < v->l->in; c++) {
+    for (int64_t o = 0; o < v->l->out; o++) {
+      v->out[v->place * v->l->out + o] +=
+          v->x[v->pixel * v->l->in + c] * v->weight[(v->element * v->l->in + c) * v->l->out + o];
+    }
+  }
+}
+/* Each number of x (at the places) is spread over its window, times the weight. */
+static void spread(const struct visit *v) {
+  for (int64_t c = 0; c < v->l->in; c++) {
+    for (int64_t o = 0; o < v->l->out; o++) {
+      v->out[v->pixel * v->l->out + o] +=
+          v->x[v->place * v->l->in + c] * v->weight[(v->element * v->l->out + o) * v->l->in + c];
+    }
+  }
+}
+static void add_share(const struct visit *v) {
+  for (int64_t c = 0; c < v->l->in; c++) {
+    v->out[v->place * v->l->in + c] +=
+        v->x[v->pixel * v->l->in + c] / (double)(v->l->k[0] * v->l->k[1]);
+  }
+}
+static void keep_greatest(const struct visit *v) {
+  for (int64_t c = 0; c < v->l->in; c++) {
+    double *out = &v->out[v->place * v->l->in + c];
+    *out = fmax(*out, v->x[v->pixel * v->l->in + c]);
+  }
+}
+
+#define PIXELS 80 /* (2, 5, 4, 2) */
+static void draw_all(double *x, int n, double low, double high) {
+  struct generator r = {.state = 0x9e3779b97f4a7c15u};
+  for (int i = 0; i < n; i++) {
+    x[i] = draw(&r, low, high);
+  }
+}
+
+static void convolutions_by_their_definition(void **state) {
+  (void)state;
+  const int64_t unit[8] = {1, 1, 1, 1, 0, 0, 0, 0};
+  const int64_t wide[8] = {2, 3, 1, 3, 1, 2, 2, 1};
+  const int64_t *windows[5] = {uneven, halving, bordered, unit, wide};
+  double x[PIXELS];
+  double w[9 * 2 * 3];
+  draw_all(x, PIXELS, -1, 1);
+  draw_all(w, 54, -1, 1);
+  for (int i = 0; i < 5; i++) {
+    double expected[256] = {0};
+    struct layer l = layer_of(2, 5, 4, 2, 3, windows[i]);
+    struct visit v = {.l = &l, .x = x, .weight = w, .out = expected};
+    visit_all(&v, convolve);
+    struct call c = call_new();
+    tier_value image = REAL(&c, x, 2, 5, 4, 2);
+    tier_value weight = REAL(&c, w, windows[i][0] * windows[i][1] * 2, 3);
+    tier_value y = tier_convolution(c.face, image, weight, windows[i]);
+    assert_int_equal(tier_dim(c.face, y, 1), l.oh);
+    assert_int_equal(tier_dim(c.face, y, 2), l.ow);
+    assert_int_equal(tier_dim(c.face, y, 3), 3);
+    expect_near(&c, y, expected, 1e-12);
+    graph_free(c.g);
+  }
+}
+
+static void transposed_convolutions_by_their_definition(void **state) {
+  (void)state;
+  const int64_t *windows[3] = {uneven, halving, bordered};
+  double x[PIXELS];
+  double w[9 * 2 * 3];
+  draw_all(x, PIXELS, -1, 1);
+  draw_all(w, 54, -1, 1);
+  for (int i = 0; i < 3; i++) {
+    double expected[256] = {0};
+    struct layer l = layer_of(2, 5, 4, 3, 2, windows[i]);
+    struct visit v = {.l = &l, .x = x, .weight = w, .out = expected};
+    visit_all(&v, spread);
+    struct call c = call_new();
+    tier_value y = REAL(&c, x, 2, l.oh, l.ow, 3);
+    tier_value weight = REAL(&c, w, windows[i][0] * windows[i][1] * 2, 3);
+    tier_value image = tier_transposed_convolution(c.face, y, weight, 5, 4, windows[i]);
+    assert_int_equal(tier_size(c.face, image), PIXELS);
+    expect_near(&c, image, expected, 1e-12);
+    graph_free(c.g);
+  }
+}
+
+/* All numbers are negative: a border that counted as zeros would win. */
+static void pools_by_their_definition(void **state) {
+  (void)state;
+  const int64_t *windows[3] = {uneven, halving, bordered};
+  double x[PIXELS];
+  draw_all(x, PIXELS, -2, -1);
+  for (int i = 0; i < 3; i++) {
+    double mean[256] = {0};
+    double most[256];
+    struct layer l = layer_of(2, 5, 4, 2, 2, windows[i]);
+    struct visit v = {.l = &l, .x = x, .out = mean};
+    visit_all(&v, add_share);
+    for (int k = 0; k < 256; k++) {
+      most[k] = -INFINITY;
+    }
+    v.out = most;
+    visit_all(&v, keep_greatest);
+    struct call c = call_new();
+    tier_value image = REAL(&c, x, 2, 5, 4, 2);
+    expect(&c, tier_average_pool(c.face, image, windows[i]), mean);
+    expect(&c, tier_max_pool(c.face, image, windows[i]), most);
+    graph_free(c.g);
+  }
+}
+
+/* Of equal ones the first takes the whole derivative. */
+static void max_pool_ties(void **state) {
+  (void)state;
+  const double x[4] = {1, 2, 2, 2};
+  struct call c = call_new();
+  tier_value image = REAL(&c, x, 1, 2, 2, 1);
+  expect(&c, slope(&c, tier_max_pool(c.face, image, halving)), (const double[]){0, 1, 0, 0});
+  graph_free(c.g);
+}
+
+static void windows_that_do_not_fit_are_refused(void **state) {
+  (void)state;
+  int64_t window[8];
+  struct graph *g = graph_new();
+  tier_value image = input_real(g, (const int64_t[]){1, 3, 3, 1}, 4);
+  tier_window(2, 1, 2, window);
+  assert_int_equal(tier_max_pool(&g->face, image, window), 0);
+  assert_string_equal(g->failure, "max_pool: the border must be narrower than the window");
+  graph_free(g);
+  g = graph_new();
+  image = input_real(g, (const int64_t[]){1, 3, 3, 1}, 4);
+  tier_window(4, 1, 0, window);
+  assert_int_equal(tier_average_pool(&g->face, image, window), 0);
+  assert_non_null(strstr(g->failure, "a window of 4 x 4 does not fit"));
+  graph_free(g);
+}
+
 /* ---- stability --------------------------------------------------------------------------- */
 
 #define FAR 10
@@ -493,6 +698,11 @@ int main(void) {
       cmocka_unit_test(cross_entropy_values),
       cmocka_unit_test(losses_of_differences),
       cmocka_unit_test(huber_is_smooth_at_delta),
+      cmocka_unit_test(convolutions_by_their_definition),
+      cmocka_unit_test(transposed_convolutions_by_their_definition),
+      cmocka_unit_test(pools_by_their_definition),
+      cmocka_unit_test(max_pool_ties),
+      cmocka_unit_test(windows_that_do_not_fit_are_refused),
       cmocka_unit_test(binary_cross_entropy_is_exact_far_out),
       cmocka_unit_test(sigmoid_and_softplus_are_exact_far_out),
       cmocka_unit_test(cross_entropy_is_stable_far_out),
