@@ -280,6 +280,10 @@ static int32_t allocate_edge(struct problem *p, tier_edge *e) {
   e->scratch_g = vector_new(n);
   e->stream = arena_format(p->arena, "levels.%s.through.%s", e->upper->declared->name,
                            e->lower->declared->name);
+  if (p->repetition > 0) {
+    e->stream =
+        arena_format(p->arena, "%s repetition %llu", e->stream, (unsigned long long)p->repetition);
+  }
   if (e->scratch_inputs == NULL || e->scratch_w == NULL || e->scratch_g == NULL) {
     return fail(TIER_E_MEMORY, "no memory for the cotangents of level \"%s\"",
                 e->lower->declared->name);
@@ -333,6 +337,19 @@ static int32_t check_steps(tier_edge *e) {
              : TIER_OK;
 }
 
+/* What is solved for needs the derivative of the gradient, which a stop-gradient hides. */
+static int32_t check_stopped(const tier_edge *e, const struct suite *suite) {
+  if (!suite_stops_own(suite)) {
+    return TIER_OK;
+  }
+  return fail(TIER_E_REFUSED,
+              "%s is implicit, and the objective of level \"%s\" reads the level's own variables "
+              "through a stop-gradient: its gradient then has no symmetric derivative, and what is "
+              "stopped is missing from the products; use an estimator that follows the steps, such "
+              "as unroll (which takes what is stopped as constant)",
+              e->declared->estimator->component->c.id, e->lower->declared->name);
+}
+
 static int32_t build_edge(struct problem *p, tier_edge *e) {
   struct suite *suite = NULL;
   const struct application *a = e->declared->estimator;
@@ -346,6 +363,7 @@ static int32_t build_edge(struct problem *p, tier_edge *e) {
   TIER_TRY(find_inputs(p, e, suite));
   find_moving(p, e);
   if (a->component->c.flags & TIER_IMPLICIT) {
+    TIER_TRY(check_stopped(e, suite));
     TIER_TRY(check_cross(e, suite));
   }
   return p->check_only ? check_steps(e) : allocate_edge(p, e);

@@ -17,6 +17,9 @@ tier_edge *edge_between(const struct level *upper, int lower);
 /* The stepper of a step that an estimator brings, made once: e->extra. */
 int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step);
 
+/* stopped.c: does the objective read its own level's variables through a stop-gradient? */
+int suite_stops_own(const struct suite *s);
+
 /* ---- facade.c ---- */
 
 void record_reset(tier_record *r);

@@ -18,6 +18,7 @@
  *   trials.c         runs with other inputs, of which nothing stays
  *   edges.c          edges: what they carry, and what must hold for them
  *   records.c        what a solve leaves behind beside the tape: what it read of other levels
+ *   stopped.c        stop-gradients on a level's own variables
  *   facade.c         tier.problem/1: oracles, the step map, records
  *   snapshots.c      how a level and all below it stand at one moment
  *   totals.c         products with the derivatives of a hypergradient
@@ -429,6 +430,7 @@ struct problem {
   struct arena *arena;
   int check_only;
   uint64_t seed;
+  uint64_t repetition; /* of the estimators' draws; 0 in a run */
   int32_t dtype;
   const struct backend *backend;
   struct threads *threads;

@@ -14,6 +14,18 @@ static const struct {
   enum severity severity;
   const char *message, *text;
 } mistakes[] = {
+    {/* a stop-gradient on the level's own variables, under an implicit estimator */
+     5, 34, SEVERITY_ERROR, "through a stop-gradient",
+     " \"variables\": { \"w\": 1, \"a\": 1 },\n"
+     " \"objectives\": { \"f\": [{ \"l2\": \"w\" }, { \"times\": [\"a\", \"w\", { "
+     "\"stop-gradient\": "
+     "\"w\" }] }], \"g\": { \"l2\": \"w\" } },\n"
+     " \"levels\": [{ \"name\": \"in\", \"minimize\": \"f\", \"over\": \"w\", \"optimizer\": { "
+     "\"sgd\": 0.1 } "
+     "},\n"
+     "   { \"name\": \"out\", \"through\": { \"in\": \"cg\" }, \"minimize\": \"g\", \"over\": "
+     "\"a\", "
+     "\"steps\": 1, \"optimizer\": { \"sgd\": 0.1 } }] }"},
     {/* no such field */
      4, 15, SEVERITY_ERROR, "data \"d\" has no field \"labels\"",
      " \"variables\": { \"net\": { \"linear\": [2, 1] } },\n"
