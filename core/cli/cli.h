@@ -14,6 +14,8 @@ int verb_advise(const struct options *o);
 int verb_list(const struct options *o);
 int verb_inspect(const struct options *o);
 int verb_doctor(const struct options *o);
+int verb_check(const struct options *o);
+int verb_check_one(const struct options *o); /* a process that check starts */
 /* compare --estimators; and the two kinds of process that it starts. */
 int compare_estimators(const struct options *o);
 int verb_freeze(const struct options *o);

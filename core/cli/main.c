@@ -68,6 +68,20 @@ static const struct option compare_options[] = {
 static const struct option advise_options[] = {EDGE, SET, DATA, JSON, PLUGIN_PATH, HELP};
 static const struct option list_options[] = {JSON, PLUGIN_PATH, HELP};
 static const struct option doctor_options[] = {DATA, JSON, PLUGIN_PATH, HELP};
+#define LIMIT TEXT("limit", 0, limit, "SECONDS", "of processor time for one test (default: 20)")
+#define AS TEXT("as", 0, as, "ID", "hold the method to what this one of tier's own is held to")
+#define WITH TEXT("with", 0, with, "JSON", "an application of the component to test with")
+static const struct option check_options[] = {
+    FLAG("list", 0, list, "list the tests, without running them"),
+    TEXT("only", 0, only, "TEST", "this test only"),
+    AS,
+    WITH,
+    LIMIT,
+    TEXT("jobs", 0, jobs, "N", "tests at once (default: one a processor)"),
+    JSON,
+    PLUGIN_PATH,
+    HELP};
+static const struct option check_one_options[] = {AS, WITH, LIMIT, PLUGIN_PATH, HELP};
 static const struct option version_options[] = {JSON, HELP};
 static const struct option freeze_options[] = {
     SET,      DATA,        QUIET,
@@ -105,6 +119,11 @@ static const char advise_more[] =
     "Tries every estimator and linear solver on an edge, with its default parameters, without\n"
     "reading data beyond headers or running anything: which fit, the oracle calls and the memory\n"
     "of one pullback, when each is right, and for the others the reason why not.";
+static const char check_more[] =
+    "WHAT is a component's id, a kind, or a plugin file; without any, all components. Holds them "
+    "to\n"
+    "what their kind must do, with a bound each, every test in a process of its own. Ends with 0\n"
+    "if none failed, else 1.";
 static const char inspect_more[] =
     "A component's id: its arguments. A plugin file: what it offers. A run directory: its result.";
 
@@ -122,8 +141,11 @@ static const struct verb verbs[] = {
      OPTIONS(list_options), verb_inspect},
     {"doctor", "", 0, 0, "Show what tier runs on, and what is wrong with it", NULL,
      OPTIONS(doctor_options), verb_doctor},
+    {"check", "[WHAT ...]", 0, SIZE_MAX, "Hold components to what their kind must do", check_more,
+     OPTIONS(check_options), verb_check},
     {"version", "", 0, 0, "Print the version", NULL, OPTIONS(version_options), verb_version},
     {"probe", "FILE", 1, 1, NULL, NULL, OPTIONS(version_options), verb_probe},
+    {"check-one", "KIND ID TEST", 3, 3, NULL, NULL, OPTIONS(check_one_options), verb_check_one},
     {"freeze", "MANIFEST", 1, 1, NULL, NULL, OPTIONS(freeze_options), verb_freeze},
     {"estimate", "MANIFEST", 1, 1, NULL, NULL, OPTIONS(estimate_options), verb_estimate},
 };

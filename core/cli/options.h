@@ -33,6 +33,9 @@ struct options {
   /* of the processes that a comparison starts */
   const char *state_file, *result_file, *estimator;
   int own_estimator, checked;
+  /* of check */
+  const char *as, *with, *only, *limit, *jobs;
+  int list;
 };
 
 /* OPTIONAL: a text that may be left out (""); it follows "=" only. */
