@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/child.h"
 #include "cli/cli.h"
+#include "cli/compare.h"
 #include "cli/output.h"
 #include "cli/profile.h"
 #include "cli/session.h"
@@ -206,28 +207,16 @@ static int is_finished(const struct json *row, const char *variant) {
          strcmp(json_text_at(row, "status"), "finished") == 0;
 }
 
-struct statistic {
-  size_t count;
-  double mean, deviation; /* sample standard deviation, NaN for fewer than two */
-};
-
 static struct statistic statistic_of(const struct json *rows, const char *variant,
                                      const char *group, const char *key) {
   struct statistic s = {0};
-  double squares = 0;
   for (size_t i = 0; i < rows->count; i++) {
     const struct json *row = rows->items[i];
-    double x = number_at(group != NULL ? json_member(row, group) : row, key);
-    if (is_finished(row, variant) && isfinite(x)) {
-      double delta = x - s.mean; /* Welford */
-      s.count++;
-      s.mean += delta / (double)s.count;
-      squares += delta * (x - s.mean);
+    if (is_finished(row, variant)) {
+      statistic_add(&s, number_at(group != NULL ? json_member(row, group) : row, key));
     }
   }
-  s.deviation = s.count > 1 ? sqrt(squares / (double)(s.count - 1)) : NAN;
-  s.mean = s.count > 0 ? s.mean : NAN;
-  return s;
+  return statistic_finish(s);
 }
 
 static void table_statistic(struct table *t, struct statistic s, const char *format) {
@@ -248,7 +237,8 @@ static size_t finished_of(const struct json *rows, const char *variant) {
   return count;
 }
 
-static void print_comparison(const struct comparison *c) {
+/* One line a variant; table_print prints and frees it. */
+static struct table comparison_table(const struct comparison *c) {
   static const char *const oracle[] = {"gradients", "hvps", "cross"};
   struct table t = {0};
   struct columns columns = metric_columns(c->rows);
@@ -274,8 +264,8 @@ static void print_comparison(const struct comparison *c) {
     }
     table_number(&t, statistic_of(c->rows, name, NULL, "seconds").mean, "%.1f");
   }
-  table_print(&t, stdout);
   free(columns.names);
+  return t;
 }
 
 static void print_errors(const struct comparison *c) {
@@ -303,22 +293,44 @@ static void print_skipped_sets(const struct session *s) {
   }
 }
 
+/* "outer.loss": the objective of the last level that no other is the parent of. */
+static const char *top_objective(struct arena *a, const struct manifest *m) {
+  const char *name = "";
+  for (size_t i = 0; i < m->level_count; i++) {
+    name = m->levels[i].parent < 0 ? m->levels[i].name : name;
+  }
+  return arena_format(a, "%s.loss", name);
+}
+
+static int32_t write_comparison(const struct comparison *c, struct table *t) {
+  const struct manifest *m = c->session->variants[0].manifest;
+  return compare_write_runs(c->session->options, m->name, top_objective(c->arena, m), c->rows, t);
+}
+
 static int compare_all(struct session *s) {
   const struct options *o = s->options;
   struct comparison c = {.session = s, .arena = arena_new()};
   c.rows = json_make(c.arena, JSON_LIST);
   stop_watch();
   int code = compare_variants(&c);
-  if (o->json && code != EXIT_USAGE) {
+  if (code == EXIT_USAGE) {
+    arena_free(c.arena);
+    return code;
+  }
+  struct table t = comparison_table(&c);
+  int32_t written = write_comparison(&c, &t);
+  if (o->json) {
     struct json *document = json_make(c.arena, JSON_OBJECT);
     json_set(c.arena, document, "rows", c.rows);
     print_json(document);
-  } else if (code != EXIT_USAGE) {
-    print_comparison(&c);
+    table_free(&t);
+  } else {
+    table_print(&t, stdout);
     print_skipped_sets(s);
     print_errors(&c);
   }
-  code = code != EXIT_USAGE ? profile_finish_rows(o, c.arena, c.rows, "variant", code) : code;
+  code = profile_finish_rows(o, c.arena, c.rows, "variant", code);
+  code = written != TIER_OK ? print_failure(written) : code;
   arena_free(c.arena);
   return code;
 }
@@ -329,12 +341,16 @@ int verb_compare(const struct options *o) {
   if (o->estimators != NULL) {
     return compare_estimators(o);
   }
-  if (o->at_step != NULL || o->edge != NULL) {
-    (void)fprintf(stderr, "tier compare: --at-step and --edge go with --estimators LIST\n");
+  if (o->at_step != NULL || o->at_steps != NULL || o->edge != NULL || o->repeat != NULL ||
+      o->varies.count > 0) {
+    (void)fprintf(stderr,
+                  "tier compare: --at-step, --at-steps, --edge, --repeat and --vary go "
+                  "with --estimators LIST\n");
     return EXIT_USAGE;
   }
   int32_t status = session_open(o, &s);
   status = status == TIER_OK ? profile_check_files(o) : status;
+  status = status == TIER_OK ? compare_check_files(o) : status;
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], NULL) : status;
   if (status != TIER_OK) {
     code = session_complain(&s, status);

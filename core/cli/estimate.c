@@ -7,7 +7,9 @@
 
 #include "base/archive.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/cli.h"
+#include "cli/compare.h"
 #include "cli/items.h"
 #include "cli/output.h"
 #include "cli/profile.h"
@@ -62,19 +64,28 @@ static int32_t take_steps(struct problem *p, int64_t steps, const struct options
   return TIER_OK;
 }
 
-static int32_t freeze(struct session *s, int64_t seed, int64_t steps) {
+/* Saves the state after each of the steps, in PREFIX-at-STEP/frozen.state. */
+static int32_t freeze(struct session *s, int64_t seed, const struct plan *plan) {
   struct problem *p = NULL;
   struct problem_options options = session_problem_options(s, seed);
   TIER_TRY(problem_new(s->variants[0].manifest, &options, &p));
-  int32_t status = take_steps(p, steps, s->options);
-  status = status == TIER_OK ? problem_save(p, s->options->state_file) : status;
+  int32_t status = TIER_OK;
+  for (size_t i = 0; i < plan->step_count && status == TIER_OK; i++) {
+    char *directory = compare_directory(s->options->state_file, plan->steps[i]);
+    char *file = path_join(directory, FROZEN_STATE);
+    status = take_steps(p, plan->steps[i], s->options);
+    status = status == TIER_OK ? directory_make(directory) : status;
+    status = status == TIER_OK ? problem_save(p, file) : status;
+    free(directory);
+    free(file);
+  }
   problem_free(p);
   return status;
 }
 
 int verb_freeze(const struct options *o) {
   struct session s;
-  int64_t steps = 0;
+  struct plan plan;
   size_t count = 0;
   struct arena *a = arena_new();
   stop_with_parent();
@@ -82,9 +93,10 @@ int verb_freeze(const struct options *o) {
   int32_t status = session_open(o, &s);
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], "base") : status;
   status = fail_diagnostics(status, &s.diagnostics);
-  if (status == TIER_OK && options_integer("--at-step", o->at_step, 0, INT64_MAX, &steps)) {
+  status = status == TIER_OK ? plan_steps(a, o, &plan) : status;
+  if (status == TIER_OK) {
     int64_t *seeds = session_seeds(&s, s.variants[0].manifest, &count);
-    status = freeze(&s, seeds[0], steps);
+    status = freeze(&s, seeds[0], &plan);
     free(seeds);
   }
   int code = answer(a, json_make(a, JSON_OBJECT), status);
@@ -103,6 +115,7 @@ struct estimation {
   const struct manifest *base;
   const struct manifest_through *edge; /* of the base */
   int64_t seed;
+  int64_t repetition;
   struct profile *profile; /* NULL: none */
 };
 
@@ -153,6 +166,7 @@ static int lacks_step(const struct manifest *m, const struct manifest_through *e
 static int32_t load(const struct estimation *e, const struct manifest *m, struct problem **out) {
   struct problem_options options = session_problem_options(e->session, e->seed);
   options.profile = e->profile;
+  options.repetition = (uint64_t)e->repetition;
   profile_begin(e->profile, "prepare", NULL);
   int32_t status = problem_new(m, &options, out);
   if (status == TIER_OK) {
@@ -215,19 +229,46 @@ static int32_t save_result(const struct estimation *e, const struct problem_esti
   return status;
 }
 
+/* In HVP-equivalents, the power method among the pullback's. */
+static void put_costs(struct estimation *e, const struct problem_estimate *r, double curvature) {
+  put_number(e->arena, e->answer, "solve_cost",
+             hvp_equivalents((double)r->solve.values, (double)r->solve.gradients,
+                             (double)(r->solve.hvps + r->solve.cross)));
+  put_number(e->arena, e->answer, "cost",
+             hvp_equivalents((double)r->pullback.values, (double)r->pullback.gradients,
+                             (double)(r->pullback.hvps + r->pullback.cross) + curvature));
+}
+
+/* T, the lower level's steps; null where they are not known before they are taken. */
+static void put_inner_steps(struct estimation *e, const struct problem *p) {
+  struct problem_edge facts = {.steps = -1};
+  for (size_t i = 0; i < e->base->level_count; i++) {
+    for (size_t j = 0; j < e->base->levels[i].through_count; j++) {
+      if (&e->base->levels[i].through[j] == e->edge &&
+          problem_edge_facts(p, i, (size_t)e->edge->level, &facts) != TIER_OK) {
+        error_clear();
+        facts.steps = -1;
+      }
+    }
+  }
+  put_number(e->arena, e->answer, "inner_steps", facts.steps >= 0 ? (double)facts.steps : NAN);
+}
+
 static int32_t estimate(struct estimation *e, struct problem *p) {
   struct problem_estimate r;
   struct arena *a = e->arena;
   struct json *j = e->answer;
   double curvature = number_at(json_member(j, "curvature"), "hvps");
+  curvature = isnan(curvature) ? 0 : curvature;
+  put_inner_steps(e, p);
   system_reset_peak();
   TIER_TRY(problem_estimate(p, &r));
   put_number(a, j, "values", (double)(r.solve.values + r.pullback.values));
   put_number(a, j, "gradients", (double)(r.solve.gradients + r.pullback.gradients));
-  put_number(a, j, "hvps",
-             (double)(r.solve.hvps + r.pullback.hvps) + (isnan(curvature) ? 0 : curvature));
+  put_number(a, j, "hvps", (double)(r.solve.hvps + r.pullback.hvps) + curvature);
   put_number(a, j, "cross", (double)(r.solve.cross + r.pullback.cross));
   put_number(a, j, "samples", (double)(r.solve.samples + r.pullback.samples));
+  put_costs(e, &r, curvature);
   put_number(a, j, "seconds", r.solve_seconds + r.pullback_seconds);
   put_number(a, j, "solve_seconds", r.solve_seconds);
   put_number(a, j, "pullback_seconds", r.pullback_seconds);
@@ -290,6 +331,10 @@ int verb_estimate(const struct options *o) {
   status = status == TIER_OK ? session_check(&s, o->operands.items[0], "base") : status;
   status = fail_diagnostics(status, &s.diagnostics);
   status = status == TIER_OK ? items_parse(e.arena, o->estimator, &items, &count) : status;
+  if (status == TIER_OK && o->repetition != NULL &&
+      !options_integer("--repetition", o->repetition, 0, INT64_MAX, &e.repetition)) {
+    status = fail(TIER_E_INVALID, "--repetition %s", o->repetition);
+  }
   if (status == TIER_OK) {
     int64_t *seeds = session_seeds(&s, s.variants[0].manifest, &count);
     e.item = items[0];

@@ -52,7 +52,12 @@ static const struct option validate_options[] = {SET, DATA, QUIET, JSON, PLUGIN_
 static const struct option compare_options[] = {
     TEXT("estimators", 0, estimators, "LIST", "compare these estimators on one frozen state"),
     TEXT("at-step", 0, at_step, "N", "freeze after N top-level steps (default: 0)"),
+    TEXT("at-steps", 0, at_steps, "N,A..B..S", "freeze at several steps, ascending"),
+    LIST("vary", varies, "PATH=V,V", "an item for each value; relative to the edge (repeatable)"),
+    TEXT("repeat", 0, repeat, "N", "estimate N times, if its draws matter (default: 1)"),
     EDGE,
+    TEXT("csv", 0, csv, "FILE", "write the rows as CSV"),
+    TEXT("html", 0, html, "FILE", "write a page with charts"),
     SET,
     DATA,
     OUT,
@@ -85,8 +90,8 @@ static const struct option check_one_options[] = {AS, WITH, LIMIT, PLUGIN_PATH, 
 static const struct option version_options[] = {JSON, HELP};
 static const struct option freeze_options[] = {
     SET,      DATA,        QUIET,
-    NO_COLOR, PLUGIN_PATH, TEXT("at-step", 0, at_step, "N", NULL),
-    SEEDS,    HELP,        TEXT("state", 0, state_file, "FILE", NULL)};
+    NO_COLOR, PLUGIN_PATH, TEXT("at-steps", 0, at_steps, "N,N", NULL),
+    SEEDS,    HELP,        TEXT("state", 0, state_file, "PREFIX", NULL)};
 static const struct option estimate_options[] = {SET,
                                                  DATA,
                                                  QUIET,
@@ -98,6 +103,7 @@ static const struct option estimate_options[] = {SET,
                                                  TEXT("state", 0, state_file, "FILE", NULL),
                                                  TEXT("result", 0, result_file, "FILE", NULL),
                                                  TEXT("estimator", 0, estimator, "JSON", NULL),
+                                                 TEXT("repetition", 0, repetition, "N", NULL),
                                                  PROFILE};
 
 /* ---- the verbs ---- */
@@ -114,7 +120,8 @@ static const char compare_more[] =
     "With --estimators dense,cg,neumann:terms=20: takes N top-level steps with the first seed and\n"
     "the manifest's own estimator, freezes that state, and lets each estimator do its own solve\n"
     "and pullback on it, against the reference: cg to 1e-12 in f64. An item is an estimator's or\n"
-    "linear solver's id, or ID:PARAM=JSON:PARAM=JSON.";
+    "linear solver's id, or ID:PARAM=JSON:PARAM=JSON. --vary neumann.terms=1,3,10 makes one item\n"
+    "a value; --vary levels.inner.steps=10,100 compares all of them at each.";
 static const char advise_more[] =
     "Tries every estimator and linear solver on an edge, with its default parameters, without\n"
     "reading data beyond headers or running anything: which fit, the oracle calls and the memory\n"

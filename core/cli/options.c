@@ -157,6 +157,7 @@ void options_free(struct options *o) {
   free(o->operands.items);
   free(o->sets.items);
   free(o->data.items);
+  free(o->varies.items);
   free(o->threads_set);
 }
 

@@ -26,12 +26,16 @@ struct options {
   const char *variant;
   const char *estimators;
   const char *at_step;
+  const char *at_steps;
+  const char *repeat;
+  struct texts varies;
+  const char *csv, *html;
   const char *edge;
   const char *profile; /* NULL: none; "": no file */
   const char *trace;
   int quiet, json, no_color, force, help;
   /* of the processes that a comparison starts */
-  const char *state_file, *result_file, *estimator;
+  const char *state_file, *result_file, *estimator, *repetition;
   int own_estimator, checked;
   /* of check */
   const char *as, *with, *only, *limit, *jobs;

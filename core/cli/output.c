@@ -101,13 +101,17 @@ static void print_cell(const struct table *t, size_t i, FILE *out) {
   (void)fprintf(out, "%s", last ? "\n" : "  ");
 }
 
-void table_print(struct table *t, FILE *out) {
-  for (size_t i = 0; i < t->count; i++) {
-    print_cell(t, i, out);
-  }
+void table_free(struct table *t) {
   for (size_t i = 0; i < t->count; i++) {
     free(t->cells[i]);
   }
   free(t->cells);
   *t = (struct table){0};
+}
+
+void table_print(struct table *t, FILE *out) {
+  for (size_t i = 0; i < t->count; i++) {
+    print_cell(t, i, out);
+  }
+  table_free(t);
 }

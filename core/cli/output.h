@@ -30,5 +30,6 @@ void table_text(struct table *t, const char *text);
 void table_number(struct table *t, double value, const char *format); /* "%.4g"; "-" for NaN */
 void table_end_head(struct table *t);         /* the cells so far are the head */
 void table_print(struct table *t, FILE *out); /* and frees it */
+void table_free(struct table *t);
 
 #endif

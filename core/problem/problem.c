@@ -176,6 +176,7 @@ int32_t problem_new(const struct manifest *m, const struct problem_options *opti
   p->options = *options;
   p->check_only = options->check_only;
   p->seed = options->seed;
+  p->repetition = options->repetition;
   p->arena = arena_new();
   p->data = memory_alloc(m->data_count, sizeof *p->data);
   p->variables = memory_alloc(m->variable_count, sizeof *p->variables);

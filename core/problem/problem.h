@@ -16,6 +16,8 @@ struct problem_options {
   const char *const *data_directories; /* --data DIR ..., then TIER_DATA; the manifest's is last */
   size_t data_directory_count;
   uint64_t seed;
+  /* Another number gives the estimators other draws, and nothing else; a run has 0. */
+  uint64_t repetition;
   /* Describes data, declares variables, builds and shape-checks every graph, all without reading
    * data beyond headers; errors go to `diagnostics`. Nothing else can be called on the result. */
   int check_only;
