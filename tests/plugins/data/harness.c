@@ -258,10 +258,8 @@ struct fake_arrays arrays_of(const struct fake_array *items, size_t count) {
   return (struct fake_arrays){{&table}, items, count};
 }
 
-struct instance *new_instance(enum position position, const char *id, const char *const *header,
-                              size_t header_count) {
+struct params *measure_args(enum position position, const char *id) {
   const struct component *c = registry_find(registry, position, id);
-  struct instance *i = NULL;
   assert_non_null(c);
   struct params *p = params_new(c, 0);
   for (uint32_t s = 0; s < c->c.slot_count; s++) {
@@ -269,6 +267,13 @@ struct instance *new_instance(enum position position, const char *id, const char
       params_set_given(p, c->c.slots[s].name);
     }
   }
+  return p;
+}
+
+struct instance *new_instance(enum position position, const char *id, const char *const *header,
+                              size_t header_count) {
+  struct params *p = measure_args(position, id);
+  struct instance *i = NULL;
   if (header != NULL) {
     params_set_texts(p, "header", header, header_count);
   }

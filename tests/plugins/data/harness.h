@@ -50,6 +50,8 @@ char *read_bytes(const char *path, size_t *size); /* free() it */
 /* The path of a file of real data (free() it), or NULL: skip the test. */
 char *real_data(const char *name);
 
+/* Arguments of a metric or writer, all its expression slots given. */
+struct params *measure_args(enum position position, const char *id);
 /* A metric or writer with all its expression slots given. `header` may be NULL. */
 struct instance *new_instance(enum position position, const char *id, const char *const *header,
                               size_t header_count);
