@@ -185,15 +185,17 @@ static struct band band_of(struct arena *a, const char *variant, const char *obj
 
 /* ---- the page ---- */
 
-static int is_positive(const struct band *bands, size_t count) {
+/* Is the extent positive and wide enough for a logarithmic axis? */
+static int is_wide(const struct band *bands, size_t count) {
+  double least = INFINITY;
+  double most = 0;
   for (size_t k = 0; k < count; k++) {
     for (size_t i = 0; i < bands[k].count; i++) {
-      if (bands[k].low[i] <= 0) {
-        return 0;
-      }
+      least = fmin(least, bands[k].low[i]);
+      most = fmax(most, bands[k].high[i]);
     }
   }
-  return 1;
+  return least > 0 && most > 20 * least;
 }
 
 enum abscissa { BY_COST, BY_SECONDS, BY_STEPS };
@@ -210,7 +212,7 @@ static void add_curves(struct arena *a, struct page *p, const struct band *bands
                     .x_label = labels[by],
                     .y_label = objective,
                     .caption = "Mean over the seeds; the band is ± one standard deviation.",
-                    .log_y = is_positive(bands, count),
+                    .log_y = is_wide(bands, count),
                     .form = CHART_LINE | CHART_BAND,
                     .series = series};
   for (size_t k = 0; k < count; k++) {

@@ -420,10 +420,11 @@ static void print_repetitions(const struct estimators *c) {
     const struct json *row = c->rows->items[i];
     const struct json *bias = json_member(row, "bias");
     if (number_at(row, "repetitions") > 1) {
-      (void)printf("%s, step %.0f: %.0f repetitions, rel. error %.2e ± %.1e",
-                   json_text_at(row, "estimator"), number_at(row, "step"),
-                   number_at(row, "repetitions"), number_at(row, "relative_error"),
-                   number_at(row, "relative_error_deviation"));
+      const char *setting = json_text_at(row, "setting");
+      (void)printf("%s%s%s, step %.0f: %.0f repetitions, rel. error %.2e ± %.1e",
+                   json_text_at(row, "estimator"), setting[0] != '\0' ? ", " : "", setting,
+                   number_at(row, "step"), number_at(row, "repetitions"),
+                   number_at(row, "relative_error"), number_at(row, "relative_error_deviation"));
       if (bias != NULL) {
         (void)printf(", bias %.2e (95 %%: %.2e to %.2e)", number_at(bias, "estimate"),
                      number_at(bias, "low"), number_at(bias, "high"));

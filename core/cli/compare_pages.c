@@ -19,25 +19,42 @@ struct pages {
   struct arena *a;
   struct page *page;
   const struct json *summary, *rows;
-  const char **names; /* series */
-  size_t name_count;
-  int has_settings;
 };
 
-/* The series of the summary's objects: what stands in --estimators. */
-static void find_names(struct pages *p) {
-  p->names = arena_alloc(p->a, (p->summary->count + 1) * sizeof *p->names);
-  for (size_t i = 0; i < p->summary->count; i++) {
-    const char *name = json_text_at(p->summary->items[i], "series");
+/* What has one name in a chart. */
+enum group {
+  BY_SERIES,   /* an item of --estimators, in each setting: a line through its values of --vary */
+  BY_ESTIMATOR /* an item with its values of --vary: a line through the settings */
+};
+
+struct names {
+  const char **items;
+  size_t count;
+};
+
+static const char *name_of(const struct pages *p, const struct json *s, enum group group) {
+  const char *setting = json_text_at(s, "setting");
+  if (group == BY_ESTIMATOR) {
+    return json_text_at(s, "estimator");
+  }
+  return setting[0] == '\0' ? json_text_at(s, "series")
+                            : arena_format(p->a, "%s, %s", json_text_at(s, "series"), setting);
+}
+
+/* In the order of first appearance. */
+static struct names names_of(const struct pages *p, const struct json *objects, enum group group) {
+  struct names names = {arena_alloc(p->a, (objects->count + 1) * sizeof(char *)), 0};
+  for (size_t i = 0; i < objects->count; i++) {
+    const char *name = name_of(p, objects->items[i], group);
     int known = 0;
-    for (size_t k = 0; k < p->name_count && !known; k++) {
-      known = strcmp(p->names[k], name) == 0;
+    for (size_t k = 0; k < names.count && !known; k++) {
+      known = strcmp(names.items[k], name) == 0;
     }
     if (!known) {
-      p->names[p->name_count++] = name;
+      names.items[names.count++] = name;
     }
-    p->has_settings = p->has_settings || json_text_at(p->summary->items[i], "setting")[0] != '\0';
   }
+  return names;
 }
 
 struct measure {
@@ -95,14 +112,14 @@ static struct chart_series series_of(const char *name, const struct points *q) {
                                .ringed = q->ringed};
 }
 
-static void take_points(const struct pages *p, const struct json *objects, const char *name,
-                        const struct measure *m, struct points *q) {
+static void take_points(const struct pages *p, const struct json *objects, enum group group,
+                        const char *name, const struct measure *m, struct points *q) {
   for (size_t i = 0; i < objects->count; i++) {
     const struct json *s = objects->items[i];
     const struct json *ringed = m->ringed != NULL ? json_member(s, m->ringed) : NULL;
     double x = number_at(s, m->x) * m->x_times;
     double y = number_at(s, m->y) * m->y_times;
-    if (strcmp(json_text_at(s, "series"), name) != 0 || isnan(x) || isnan(y)) {
+    if (strcmp(name_of(p, s, group), name) != 0 || isnan(x) || isnan(y)) {
       continue;
     }
     const char *setting = json_text_at(s, "setting");
@@ -114,16 +131,16 @@ static void take_points(const struct pages *p, const struct json *objects, const
   }
 }
 
-/* One series an item of --estimators. */
-static void add_chart(const struct pages *p, const struct json *objects, const struct measure *m,
-                      struct chart *c) {
-  struct chart_series *series = arena_alloc(p->a, (p->name_count + 1) * sizeof *series);
+static void add_chart(const struct pages *p, const struct json *objects, enum group group,
+                      const struct measure *m, struct chart *c) {
+  struct names names = names_of(p, objects, group);
+  struct chart_series *series = arena_alloc(p->a, (names.count + 1) * sizeof *series);
   c->count = 0;
-  for (size_t k = 0; k < p->name_count; k++) {
+  for (size_t k = 0; k < names.count; k++) {
     struct points q = points_new(p->a, objects->count);
-    take_points(p, objects, p->names[k], m, &q);
+    take_points(p, objects, group, names.items[k], m, &q);
     if (q.count > 0) {
-      series[c->count++] = series_of(p->names[k], &q);
+      series[c->count++] = series_of(names.items[k], &q);
     }
   }
   c->series = series;
@@ -134,11 +151,37 @@ static void add_chart(const struct pages *p, const struct json *objects, const s
 
 /* ---- the charts ---- */
 
+/* Does the number differ by more than that factor? */
+static int differs(const struct json *objects, const char *key, double factor) {
+  double least = INFINITY;
+  double most = 0;
+  for (size_t i = 0; i < objects->count; i++) {
+    least = fmin(least, number_at(objects->items[i], key));
+    most = fmax(most, number_at(objects->items[i], key));
+  }
+  return most > factor * least;
+}
+
+static void add_memory(const struct pages *p) {
+  struct measure memory = {"inner_steps", "peak_bytes", NULL, NULL, 1, 1e-6, NULL};
+  int grows = differs(p->summary, "inner_steps", 1);
+  struct chart c = {.title = "Memory against inner steps",
+                    .x_label = "inner steps",
+                    .y_label = "most resident memory (MB)",
+                    .caption = grows ? "Of the whole process, during solve and pullback."
+                                     : "Of the whole process, during solve and pullback. Vary the "
+                                       "lower level's steps (--vary levels.NAME.steps=10,100) to "
+                                       "see whether it grows.",
+                    .log_x = grows,
+                    .log_y = differs(p->summary, "peak_bytes", 10),
+                    .form = grows ? CHART_MARKS | CHART_LINE : CHART_MARKS};
+  add_chart(p, p->summary, grows ? BY_ESTIMATOR : BY_SERIES, &memory, &c);
+}
+
 static void add_charts(const struct pages *p, int many_states) {
   struct measure cost = {"cost", "relative_error", "low", "high", 1, 1, "pareto_cost"};
   struct measure seconds = {"pullback_seconds", "relative_error", "low", "high", 1, 1,
                             "pareto_seconds"};
-  struct measure memory = {"inner_steps", "peak_bytes", NULL, NULL, 1, 1e-6, NULL};
   struct measure states = {"step", "relative_error", NULL, NULL, 1, 1, NULL};
   struct chart c = {.title = "Error against oracle calls",
                     .x_label = "cost of the pullback (HVP-equivalents)",
@@ -149,29 +192,21 @@ static void add_charts(const struct pages *p, int many_states) {
                     .log_x = 1,
                     .log_y = 1,
                     .form = CHART_MARKS | CHART_LINE};
-  add_chart(p, p->summary, &cost, &c);
+  add_chart(p, p->summary, BY_SERIES, &cost, &c);
   c.title = "Error against seconds";
   c.x_label = "time of the pullback (s)";
   c.caption = "Ringed: the Pareto front. Seconds of one machine, one estimate at a time.";
-  add_chart(p, p->summary, &seconds, &c);
-  c = (struct chart){.title = "Memory against inner steps",
-                     .x_label = "inner steps",
-                     .y_label = "most resident memory (MB)",
-                     .caption =
-                         "Of the whole process, during solve and pullback. Vary the lower "
-                         "level's steps (--vary levels.NAME.steps=10,100) to see it grow.",
-                     .log_x = 1,
-                     .log_y = 1,
-                     .form = CHART_MARKS | CHART_LINE};
-  add_chart(p, p->summary, &memory, &c);
-  if (many_states && !p->has_settings) {
+  c.form = CHART_MARKS;
+  add_chart(p, p->summary, BY_SERIES, &seconds, &c);
+  add_memory(p);
+  if (many_states) {
     c = (struct chart){.title = "Error along the trajectory",
                        .x_label = "top-level step",
                        .y_label = "relative error |x − r| / |r|",
                        .caption = "An item that --vary changes has a mark for each value.",
                        .log_y = 1,
                        .form = CHART_MARKS};
-    add_chart(p, p->rows, &states, &c);
+    add_chart(p, p->rows, BY_SERIES, &states, &c);
   }
 }
 
@@ -188,7 +223,7 @@ static double least_error(const struct pages *p, const char *name, double budget
   for (size_t i = 0; i < p->summary->count; i++) {
     const struct json *s = p->summary->items[i];
     double error = number_at(s, "relative_error");
-    if (strcmp(json_text_at(s, "series"), name) == 0 && number_at(s, "cost") <= budget) {
+    if (strcmp(name_of(p, s, BY_SERIES), name) == 0 && number_at(s, "cost") <= budget) {
       least = fmin(least, error);
     }
   }
@@ -205,12 +240,13 @@ static void add_equal_cost(const struct pages *p) {
     least = fmin(least, number_at(p->summary->items[i], "cost"));
     most = fmax(most, number_at(p->summary->items[i], "cost"));
   }
-  if (isnan(most) || p->has_settings) {
+  if (isnan(most)) {
     return;
   }
+  struct names names = names_of(p, p->summary, BY_SERIES);
   table_text(&t, "HVP-eq. at most");
-  for (size_t k = 0; k < p->name_count; k++) {
-    table_text(&t, p->names[k]);
+  for (size_t k = 0; k < names.count; k++) {
+    table_text(&t, names.items[k]);
   }
   table_end_head(&t);
   double before = 0;
@@ -219,8 +255,8 @@ static void add_equal_cost(const struct pages *p) {
     before = budget;
     if (budget >= least) {
       table_number(&t, budget, "%.0f");
-      for (size_t k = 0; k < p->name_count; k++) {
-        table_number(&t, least_error(p, p->names[k], budget), "%.2e");
+      for (size_t k = 0; k < names.count; k++) {
+        table_number(&t, least_error(p, names.items[k], budget), "%.2e");
       }
     }
   }
@@ -325,7 +361,6 @@ void pages_estimators(struct arena *a, struct page *page, const struct json *doc
     many =
         many || number_at(references->items[i], "step") != number_at(references->items[0], "step");
   }
-  find_names(&p);
   add_reference(&p, references);
   add_charts(&p, many);
   add_equal_cost(&p);

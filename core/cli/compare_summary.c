@@ -103,10 +103,24 @@ struct json *summary_of(struct arena *a, const struct json *rows) {
   return summary;
 }
 
+static int has_settings(const struct json *summary) {
+  for (size_t i = 0; i < summary->count; i++) {
+    if (json_text_at(summary->items[i], "setting")[0] != '\0') {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 void summary_cells(const struct json *summary, struct table *t) {
-  static const char *const head[] = {"",           "estimator", "setting",    "states",
-                                     "rel. error", "least",     "most",       "HVP-eq.",
-                                     "pullback s", "peak MB",   "inner steps"};
+  static const char *const head[] = {"states",  "rel. error", "least",   "most",
+                                     "HVP-eq.", "pullback s", "peak MB", "inner steps"};
+  int settings = has_settings(summary);
+  table_text(t, "");
+  table_text(t, "estimator");
+  if (settings) {
+    table_text(t, "setting");
+  }
   for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) {
     table_text(t, head[i]);
   }
@@ -115,7 +129,9 @@ void summary_cells(const struct json *summary, struct table *t) {
     const struct json *s = summary->items[i];
     table_text(t, json_member(s, "pareto_cost")->boolean ? "*" : "");
     table_text(t, json_text_at(s, "estimator"));
-    table_text(t, json_text_at(s, "setting"));
+    if (settings) {
+      table_text(t, json_text_at(s, "setting"));
+    }
     table_number(t, number_at(s, "states"), "%.0f");
     table_number(t, number_at(s, "relative_error"), "%.2e");
     table_number(t, number_at(s, "low"), "%.2e");

@@ -26,12 +26,12 @@ static void add_tick(struct axis *a, double value) {
   }
 }
 
-/* About five ticks at multiples of 1, 2 or 5 times a power of ten. */
+/* At most six ticks at multiples of 1, 2 or 5 times a power of ten. */
 static void linear_ticks(struct axis *a) {
   double rough = (a->high - a->low) / 5;
   double power = pow(10, floor(log10(rough)));
   double ratio = rough / power;
-  double step = power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
+  double step = power * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
   for (double k = ceil(a->low / step - 1e-9); k * step <= a->high * (1 + 1e-12) + step * 1e-9;
        k++) {
     add_tick(a, k * step);
@@ -66,15 +66,14 @@ void axis_finish(struct axis *a) {
     a->high = 1;
   }
   double range = a->high - a->low;
-  double least = a->logarithmic ? 0.6 : fmax(1e-9 * fabs(a->high), 1e-300);
+  double middle = (a->high + a->low) / 2;
+  double least = a->logarithmic ? 0.5 : fmax(1e-9 * fabs(a->high), 1e-300);
+  double half = 0.55 * range;
   if (range < least) {
-    double room = a->logarithmic ? 0.5 : fabs(a->high) > 0 ? 0.5 * fabs(a->high) : 0.5;
-    a->low -= room;
-    a->high += room;
-  } else {
-    a->low -= 0.05 * range;
-    a->high += 0.05 * range;
+    half = a->logarithmic ? 0.35 : fabs(middle) > 0 ? 0.5 * fabs(middle) : 0.5;
   }
+  a->low = middle - half;
+  a->high = middle + half;
   a->tick_count = 0;
   if (a->logarithmic) {
     logarithmic_ticks(a);

@@ -4,7 +4,7 @@
 #include "page/internal.h"
 
 /* The drawing's units; at phone width one is about 0.8 CSS pixels. */
-#define WIDTH 440.0
+#define WIDTH 450.0
 #define HEIGHT 300.0
 #define LEFT 58.0
 #define RIGHT 430.0
@@ -21,12 +21,19 @@ struct drawing {
   size_t left_out;
 };
 
-/* A series beyond the seventh has the colours again, with other marks and dashes. */
+/* A series beyond the seventh has the colours again, with other marks. */
 static size_t colour_of(size_t series) {
   return series % COLOURS;
 }
 static size_t marker_of(size_t series) {
   return (series + series / COLOURS) % MARKERS;
+}
+
+/* Lines are told apart by dashes where there are no marks, and beyond the seventh. */
+static const char *dash_of(const struct chart *c, size_t series) {
+  static const char *const dashes[] = {"", " stroke-dasharray=\"7 4\"", " stroke-dasharray=\"2 3\"",
+                                       " stroke-dasharray=\"9 3 2 3\""};
+  return dashes[(c->form & CHART_MARKS ? series / COLOURS : series) % 4];
 }
 
 /* Marks about (0, 0), of about equal area: told apart by shape as well as by colour. */
@@ -121,8 +128,6 @@ static void draw_band(struct drawing *d, size_t k) {
 }
 
 static void draw_line(struct drawing *d, size_t k) {
-  static const char *const dashes[] = {"", " stroke-dasharray=\"6 4\"",
-                                       " stroke-dasharray=\"2 3\""};
   const struct chart_series *s = &d->chart->series[k];
   size_t drawn = 0;
   for (size_t i = 0; i < s->count; i++) {
@@ -132,7 +137,7 @@ static void draw_line(struct drawing *d, size_t k) {
     }
   }
   if (drawn > 0) {
-    text_format(d->out, "\"%s/>\n", dashes[k / COLOURS % 3]);
+    text_format(d->out, "\"%s/>\n", dash_of(d->chart, k));
   }
 }
 
@@ -182,10 +187,7 @@ static void draw_legend(struct drawing *d) {
                 "aria-hidden=\"true\">",
                 colour_of(k));
     if (d->chart->form & CHART_LINE) {
-      text_format(d->out, "<path class=\"line\" d=\"M-11 0H11\"%s/>",
-                  k / COLOURS % 3 == 1   ? " stroke-dasharray=\"6 4\""
-                  : k / COLOURS % 3 == 2 ? " stroke-dasharray=\"2 3\""
-                                         : "");
+      text_format(d->out, "<path class=\"line\" d=\"M-11 0H11\"%s/>", dash_of(d->chart, k));
     }
     if (d->chart->form & CHART_MARKS) {
       text_format(d->out, "<path class=\"mark\" d=\"%s\"/>", marker_path(k));
@@ -200,10 +202,13 @@ static void draw_legend(struct drawing *d) {
 static void draw_caption(struct drawing *d) {
   if (d->chart->caption != NULL || d->left_out > 0) {
     text_add(d->out, "<p class=\"note\">");
-    page_escape(d->out, d->chart->caption != NULL ? d->chart->caption : "");
+    if (d->chart->caption != NULL) {
+      page_escape(d->out, d->chart->caption);
+      text_add(d->out, d->left_out > 0 ? " " : "");
+    }
     if (d->left_out > 0) {
-      text_format(d->out, " %zu point%s without a place on these axes left out.", d->left_out,
-                  d->left_out == 1 ? " is" : "s are");
+      text_format(d->out, "Left out: %zu point%s without a place on these axes.", d->left_out,
+                  d->left_out == 1 ? "" : "s");
     }
     text_add(d->out, "</p>");
   }

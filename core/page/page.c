@@ -32,6 +32,7 @@ static const char style[] =
     ".chart>svg{width:100%;height:auto;display:block;font:13px system-ui,sans-serif}\n"
     "text{fill:var(--ink)}.tick{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}"
     ".end{text-anchor:end}.middle{text-anchor:middle}\n"
+    "@media(max-width:520px){.chart>svg{font-size:16px}.tick{font-size:14px}}\n"
     ".grid{stroke:var(--rule);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1;fill:none}\n"
     ".line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}\n"
     ".band{fill:currentColor;opacity:.16}.mark{fill:currentColor;stroke:var(--ground);"
