@@ -115,6 +115,10 @@ static inline tier_value tier_complement(tier_graph *g, tier_value x) {
 static inline tier_value tier_relu(tier_graph *g, tier_value x) {
   return tier_maximum(g, tier_fill_like(g, x, 0.0), x);
 }
+/* x where x > 0, else slope x, for 0 <= slope <= 1; the derivative at 0 is slope. */
+static inline tier_value tier_leaky_relu(tier_graph *g, tier_value x, double slope) {
+  return tier_maximum(g, tier_scale(g, x, slope), x);
+}
 /* x sigmoid(x) */
 static inline tier_value tier_silu(tier_graph *g, tier_value x) {
   return tier_multiply(g, x, tier_sigmoid(g, x));

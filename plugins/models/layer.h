@@ -17,32 +17,46 @@
     .fallback = "\"fan-in\"", .unit = "", .choices = INIT_CHOICES, .type = TIER_SLOT_TEXT \
   }
 
-/* Declares WEIGHT (in, out) and BIAS (out). */
-static inline int32_t layer_declare(tier_variables *v, const char *weight, const char *bias,
-                                    int64_t in, int64_t out, const char *init) {
-  int64_t dims[2] = {in, out};
+/* A layer's variables and the numbers that its start follows from. */
+struct layer_shape {
+  int64_t rows, columns, biases; /* the weight is (rows, columns) */
+  double fan_in, fan_out;        /* for the initializers */
+};
+
+/* Declares WEIGHT of that shape and, unless it is NULL, BIAS. */
+static inline int32_t layer_declare_shape(tier_variables *v, const char *weight, const char *bias,
+                                          const struct layer_shape *shape, const char *init) {
+  int64_t dims[2] = {shape->rows, shape->columns};
   int32_t kind = TIER_INIT_UNIFORM;
-  double bound = 1.0 / sqrt((double)in);
+  double bound = 1.0 / sqrt(shape->fan_in);
   double bias_bound = bound;
   double first = -bound; /* uniform: the low end; normal: the mean; constant: the value */
   if (strcmp(init, "xavier") == 0) { /* Glorot, Bengio 2010, equation 16 */
-    bound = sqrt(6.0 / (double)(in + out));
+    bound = sqrt(6.0 / (shape->fan_in + shape->fan_out));
     first = -bound;
     bias_bound = 0.0;
   } else if (strcmp(init, "he") == 0) { /* He, Zhang, Ren, Sun 2015, equation 10 */
     kind = TIER_INIT_NORMAL;
     first = 0.0;
-    bound = sqrt(2.0 / (double)in);
+    bound = sqrt(2.0 / shape->fan_in);
     bias_bound = 0.0;
   } else if (strcmp(init, "zeros") == 0) {
     kind = TIER_INIT_CONSTANT;
     first = 0.0;
     bias_bound = 0.0;
   }
-  TIER_TRY(v->api->declare(v, weight, dims, 2, kind, first, bound));
   int32_t bias_kind = bias_bound > 0.0 ? TIER_INIT_UNIFORM : TIER_INIT_CONSTANT;
-  return v->api->declare(v, bias, &out, 1, bias_kind, bias_bound > 0.0 ? -bias_bound : 0.0,
-                         bias_bound);
+  TIER_TRY(v->api->declare(v, weight, dims, 2, kind, first, bound));
+  return bias == NULL ? TIER_OK
+                      : v->api->declare(v, bias, &shape->biases, 1, bias_kind,
+                                        bias_bound > 0.0 ? -bias_bound : 0.0, bias_bound);
+}
+
+/* Declares WEIGHT (in, out) and, unless it is NULL, BIAS (out). */
+static inline int32_t layer_declare(tier_variables *v, const char *weight, const char *bias,
+                                    int64_t in, int64_t out, const char *init) {
+  struct layer_shape shape = {in, out, out, (double)in, (double)out};
+  return layer_declare_shape(v, weight, bias, &shape, init);
 }
 
 /* Rows of any shape with `in` elements in all -> (n, in). */

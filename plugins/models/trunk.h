@@ -9,17 +9,23 @@
 
 typedef tier_value (*activation)(tier_graph *g, tier_value x);
 
-#define ACTIVATION_CHOICES "relu|tanh|sigmoid|softplus|silu"
-#define ACTIVATION_SLOT(standard)                                              \
-  {                                                                            \
-    .name = "activation", .doc = "the function after each hidden layer",       \
-    .fallback = "\"" standard "\"", .unit = "", .choices = ACTIVATION_CHOICES, \
-    .type = TIER_SLOT_TEXT                                                     \
+#define ACTIVATION_CHOICES "relu|leaky-relu|tanh|sigmoid|softplus|silu"
+#define ACTIVATION_SLOT(standard)                                                    \
+  {                                                                                  \
+    .name = "activation",                                                            \
+    .doc = "the function after each hidden layer; leaky-relu has slope 0.2 below 0", \
+    .fallback = "\"" standard "\"", .unit = "", .choices = ACTIVATION_CHOICES,       \
+    .type = TIER_SLOT_TEXT                                                           \
   }
+
+static inline tier_value leaky_relu(tier_graph *g, tier_value x) {
+  return tier_leaky_relu(g, x, 0.2);
+}
 
 /* The function of that name, one of ACTIVATION_CHOICES. */
 static inline activation activation_named(const char *name) {
-  return strcmp(name, "tanh") == 0       ? tier_tanh
+  return strcmp(name, "leaky-relu") == 0 ? leaky_relu
+         : strcmp(name, "tanh") == 0     ? tier_tanh
          : strcmp(name, "sigmoid") == 0  ? tier_sigmoid
          : strcmp(name, "softplus") == 0 ? tier_softplus
          : strcmp(name, "silu") == 0     ? tier_silu

@@ -1,27 +1,20 @@
 /* A variational autoencoder (Kingma, Welling 2014, section 3 and appendix C): the encoder gives
  * q(z | x) = N(mean, exp(log_variance)), the decoder p(x | z), Bernoulli (logits) or Gaussian
- * (mean, and a variance that is fixed, learned for all elements together, or learned for each). */
-#include "trunk.h"
+ * (mean, and a variance that is fixed, learned for all elements together, or learned for each).
+ * Both are fully connected, or convolutional where "channels" are given. */
+#include "coder.h"
 
 enum variance { VARIANCE_FIXED, VARIANCE_SHARED, VARIANCE_EACH };
 
 struct vae {
-  int64_t size, latent; /* of x and of z */
-  struct trunk encoder, decoder;
+  struct coder coder;
   int gaussian;
   enum variance variance; /* of the Gaussian decoder */
   double deviation;       /* where it is fixed; where it is shared, the start */
 };
 
 static const tier_slot slots[] = {
-    {.name = "layers",
-     .doc = "sizes from the data over the encoder's hidden layers to the code, e.g. [784, 400, "
-            "20]; the decoder has them backwards",
-     .unit = "",
-     .type = TIER_SLOT_INTEGERS,
-     .flags = TIER_SLOT_REQUIRED,
-     .minimum = 1,
-     .maximum = 1e9},
+    CODER_SLOTS,
     {.name = "decoder",
      .doc = "p(x | z): bernoulli, decode gives its logits; or gaussian, decode gives its mean",
      .fallback = "\"bernoulli\"",
@@ -47,16 +40,6 @@ static const tier_slot slots[] = {
     ACTIVATION_SLOT("relu"),
     INIT_SLOT};
 
-static const tier_slot x_slots[] = {{.name = "x",
-                                     .doc = "rows of as many numbers as the first of layers",
-                                     .unit = "",
-                                     .type = TIER_SLOT_EXPRESSION,
-                                     .flags = TIER_SLOT_REQUIRED}};
-static const tier_slot z_slots[] = {{.name = "z",
-                                     .doc = "codes: rows of as many numbers as the last of layers",
-                                     .unit = "",
-                                     .type = TIER_SLOT_EXPRESSION,
-                                     .flags = TIER_SLOT_REQUIRED}};
 static const tier_slot rows_slots[] = {{.name = "rows",
                                         .doc = "as many samples as it has rows; its numbers do "
                                                "not matter",
@@ -88,14 +71,13 @@ static const tier_entry vae_entries[] = {
 
 static int32_t variables(void *self, tier_variables *v) {
   const struct vae *m = self;
-  const char *init = m->encoder.init;
-  TIER_TRY(trunk_declare(v, &m->encoder));
-  TIER_TRY(head_declare(v, "mean", trunk_width(&m->encoder), m->latent, init));
-  TIER_TRY(head_declare(v, "log_variance", trunk_width(&m->encoder), m->latent, init));
-  TIER_TRY(trunk_declare(v, &m->decoder));
-  TIER_TRY(head_declare(v, "output", trunk_width(&m->decoder), m->size, init));
+  TIER_TRY(coder_declare_encoder(v, &m->coder));
+  TIER_TRY(coder_declare_head(v, &m->coder, "mean"));
+  TIER_TRY(coder_declare_head(v, &m->coder, "log_variance"));
+  TIER_TRY(coder_declare_decoder(v, &m->coder));
+  TIER_TRY(coder_declare_output(v, &m->coder, "output"));
   if (m->gaussian && m->variance == VARIANCE_EACH) {
-    return head_declare(v, "spread", trunk_width(&m->decoder), m->size, init);
+    return coder_declare_output(v, &m->coder, "spread");
   }
   if (m->gaussian && m->variance == VARIANCE_SHARED) {
     const int64_t one = 1;
@@ -111,31 +93,28 @@ struct code {
   tier_value mean, log_variance; /* (n, latent) */
 };
 static struct code encode(const struct vae *m, tier_build *b, tier_value x) {
-  tier_value h =
-      trunk_build(b, &m->encoder, rows_of(b->graph, x, m->size, "x", "the first of layers"));
+  tier_value h = coder_hidden(&m->coder, b, x);
   struct code code = {head_build(b, "mean", h), head_build(b, "log_variance", h)};
   return code;
 }
 
 /* z (n, latent) -> (n, size): logits or mean. */
 static tier_value decode(const struct vae *m, tier_build *b, tier_value z) {
-  return head_build(
-      b, "output",
-      trunk_build(b, &m->decoder, rows_of(b->graph, z, m->latent, "z", "the last of layers")));
+  return coder_decode(&m->coder, b, "output", z);
 }
 
 /* (n, size), for the Gaussian decoder. */
 static tier_value decode_log_variance(const struct vae *m, tier_build *b, tier_value z) {
   tier_graph *g = b->graph;
-  tier_value rows = rows_of(g, z, m->latent, "z", "the last of layers");
-  const int64_t dims[2] = {tier_dim(g, rows, 0), m->size};
+  tier_value rows = rows_of(g, z, m->coder.latent, "z", "the code's size in layers");
+  const int64_t dims[2] = {tier_dim(g, rows, 0), m->coder.size};
   const int64_t ones[2] = {1, 1};
   if (!m->gaussian) {
     return g->api->fail(g, "a bernoulli decoder has no variance: set \"decoder\": \"gaussian\"");
   }
   switch (m->variance) {
     case VARIANCE_EACH:
-      return head_build(b, "spread", trunk_build(b, &m->decoder, rows));
+      return coder_decode(&m->coder, b, "spread", rows);
     case VARIANCE_SHARED: {
       tier_value shared = tier_variable(b, "spread.log_variance");
       return tier_broadcast(g, tier_reshape(g, shared, ones, 2), dims, 2);
@@ -154,14 +133,14 @@ static tier_value decoded_mean(const struct vae *m, tier_build *b, tier_value z)
 
 /* z ~ N(0, 1), as many rows as the input "rows" has. */
 static tier_value draw_code(const struct vae *m, tier_build *b) {
-  const int64_t dims[2] = {tier_dim(b->graph, tier_input(b, "rows"), 0), m->latent};
+  const int64_t dims[2] = {tier_dim(b->graph, tier_input(b, "rows"), 0), m->coder.latent};
   return tier_random(b->graph, b->api->key(b), TIER_NORMAL, 0, dims, 2);
 }
 
 /* x ~ p(x | z), z (n, latent). */
 static tier_value draw_data(const struct vae *m, tier_build *b, tier_value z) {
   tier_graph *g = b->graph;
-  const int64_t dims[2] = {tier_dim(g, z, 0), m->size};
+  const int64_t dims[2] = {tier_dim(g, z, 0), m->coder.size};
   tier_value mean = decoded_mean(m, b, z);
   tier_value key = b->api->key(b);
   if (!m->gaussian) {
@@ -199,8 +178,7 @@ static const tier_function_1 function = {
 
 static void destroy(void *object) {
   struct vae *m = object;
-  free(m->encoder.sizes);
-  free(m->decoder.sizes);
+  coder_close(&m->coder);
   free(m);
 }
 
@@ -219,40 +197,21 @@ static int32_t read_arguments(struct vae *m, const tier_host *host, const tier_p
   return TIER_OK;
 }
 
-/* sizes: of the data, the hidden layers, the code. */
-static int32_t open_trunks(struct vae *m, const tier_params *params, const int64_t *sizes,
-                           int64_t count) {
-  activation f = activation_named(tier_text(params, "activation"));
-  const char *init = tier_text(params, "init");
-  m->size = sizes[0];
-  m->latent = sizes[count - 1];
-  m->encoder = (struct trunk){.part = "encoder", .f = f, .init = init};
-  m->decoder = (struct trunk){.part = "decoder", .f = f, .init = init};
-  TIER_TRY(trunk_open(&m->encoder, sizes, count - 1, 0));
-  return trunk_open(&m->decoder, sizes + 1, count - 1, 1);
-}
-
 static int32_t create(const tier_host *host, const tier_params *params, void **object) {
-  int64_t count = 0;
-  int64_t *sizes = layers_read(host, params, 2, "of the data and of the code", &count);
-  struct vae *m = sizes != NULL ? calloc(1, sizeof *m) : NULL;
-  int32_t status = sizes == NULL ? TIER_E_INVALID : m == NULL ? TIER_E_MEMORY : TIER_OK;
-  if (status == TIER_OK) {
-    status = open_trunks(m, params, sizes, count);
+  struct vae *m = calloc(1, sizeof *m);
+  if (m == NULL) {
+    return tier_failf(host, TIER_E_MEMORY, "no memory");
   }
-  free(sizes);
-  if (status == TIER_E_MEMORY) {
-    (void)tier_failf(host, status, "no memory");
-  }
+  int32_t status = coder_open(&m->coder, host, params, 0);
   if (status == TIER_OK) {
     status = read_arguments(m, host, params);
   }
-  if (status < 0 && m != NULL) {
+  if (status < 0) {
     destroy(m);
-    m = NULL;
+    return status;
   }
   *object = m;
-  return status;
+  return TIER_OK;
 }
 
 static const void *get(void *object, const char *interface_id) {

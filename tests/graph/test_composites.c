@@ -15,6 +15,9 @@ static tier_value relu(tier_graph *g, const tier_value *in) {
 static tier_value silu(tier_graph *g, const tier_value *in) {
   return tier_silu(g, in[0]);
 }
+static tier_value leaky_relu(tier_graph *g, const tier_value *in) {
+  return tier_leaky_relu(g, in[0], 0.25);
+}
 static tier_value absolute(tier_graph *g, const tier_value *in) {
   return tier_abs(g, in[0]);
 }
@@ -113,6 +116,7 @@ static tier_value average_pool(tier_graph *g, const tier_value *in) {
 
 static const struct example examples[] = {
     ROW("relu", relu, "r", .shapes = {S(3, 4)}),
+    ROW("leaky_relu", leaky_relu, "r", .shapes = {S(3, 4)}),
     ROW("silu", silu, "r", .shapes = {S(3, 4)}),
     ROW("abs", absolute, "r", .shapes = {S(3, 4)}),
     ROW("square", square, "r", .shapes = {S(3, 4)}),
@@ -228,6 +232,7 @@ static void elementwise_values(void **state) {
   tier_value x = REAL(&c, six, 2, 3);
   expect(&c, tier_relu(c.face, x), out[0]);
   expect(&c, tier_silu(c.face, x), out[1]);
+  expect(&c, tier_leaky_relu(c.face, x, 0.25), (const double[]){0.3, -0.3, 2, -0.175, 0.1, 1.5});
   expect(&c, tier_abs(c.face, x), out[2]);
   expect(&c, tier_sign(c.face, x), out[3]);
   expect(&c, clamp(c.face, &x), (const double[]){0.3, -1, 0.5, -0.7, 0.1, 0.5});
