@@ -62,10 +62,17 @@ static int32_t check_shapes(const struct session *s, struct variant *v, struct d
   struct problem *p = NULL;
   struct problem_options options = session_problem_options(s, 0);
   options.check_only = 1;
-  options.diagnostics = d;
-  int32_t status = problem_new(v->manifest, &options, &p);
-  problem_free(p);
-  return status;
+  int32_t first = TIER_OK;
+  for (size_t i = 0; i < v->manifest->phase_count; i++) {
+    struct diagnostics own = {0};
+    options.diagnostics = &own;
+    int32_t status = problem_new(v->manifest->phases[i], &options, &p);
+    problem_free(p);
+    first = first < 0 ? first : status;
+    merge(d, &own); /* what the phases share is said once */
+    diagnostics_free(&own);
+  }
+  return first;
 }
 
 void session_add_pending(const struct session *s, struct diagnostics *d) {

@@ -209,10 +209,8 @@ static int32_t replace_estimator(struct reader *r, const struct job *job) {
 
 /* ---- the second pass: everything, with all errors ---- */
 
-static void bind_all(struct reader *r, char **used) {
-  names_collect(r);
-  r->fill = 1;
-  shorthand_write_out(r);
+/* One manifest of `levels`: the whole, or one phase. The shorthand is written out already. */
+static void bind_whole(struct reader *r, char **used) {
   names_collect(r); /* definitions may have been rewritten */
   names_check(r);
   bind_settings(r);
@@ -248,6 +246,76 @@ static struct manifest *new_manifest(const struct manifest_file *f, size_t varia
   m->name = arena_text(a, f->name);
   m->variant = arena_text(a, manifest_variant_name(f, variant));
   return m;
+}
+
+/* What a phase uses; names of levels may stand for others in another phase. */
+static void join_used(const struct reader *all, char *used, const struct reader *phase,
+                      const char *used_in_phase) {
+  for (size_t i = 0; i < all->name_count; i++) {
+    for (size_t k = 0; k < phase->name_count && !used[i]; k++) {
+      used[i] = used_in_phase[k] && all->names[i].kind == phase->names[k].kind &&
+                strcmp(all->names[i].name, phase->names[k].name) == 0;
+    }
+  }
+}
+
+/* Every phase reads the data that any of them reads: it is the run's. */
+static void share_data(struct manifest *const *phases, size_t count) {
+  for (size_t d = 0; d < phases[0]->data_count; d++) {
+    int used = 0;
+    for (size_t i = 0; i < count; i++) {
+      used |= phases[i]->data[d].used;
+    }
+    for (size_t i = 0; i < count; i++) {
+      phases[i]->data[d].used = used;
+    }
+  }
+}
+
+static void bind_phases(struct reader *r, char **used) {
+  const struct json *list = json_member(r->root, "phases");
+  size_t count = list->type == JSON_LIST ? list->count : 0;
+  const struct manifest empty = *r->m;
+  struct manifest **phases = arena_alloc(r->arena, (count + 1) * sizeof(struct manifest *));
+  *used = arena_alloc(r->arena, r->name_count + 1);
+  for (size_t i = 0; i < count; i++) {
+    const struct json *name = json_member(list->items[i], "name");
+    struct reader own = *r;
+    char *used_in_phase = NULL;
+    phases[i] = i == 0 ? r->m : arena_alloc(r->arena, sizeof *phases[i]);
+    *phases[i] = empty;
+    phases[i]->phase = name != NULL && name->type == JSON_STRING ? name->text : "";
+    phases[i]->phases = phases;
+    phases[i]->phase_count = count;
+    own.path = (struct text){0};
+    own.m = phases[i];
+    own.phase = list->items[i];
+    own.root = phase_root(r, own.phase);
+    bind_whole(&own, &used_in_phase);
+    join_used(r, *used, &own, used_in_phase);
+    r->refused_plugin |= own.refused_plugin;
+    text_free(&own.path);
+  }
+  if (count > 0) {
+    share_data(phases, count);
+  }
+}
+
+static void bind_all(struct reader *r, char **used) {
+  names_collect(r);
+  r->fill = 1;
+  shorthand_write_out(r);
+  names_collect(r);
+  if (has_phases(r)) {
+    bind_phases(r, used);
+    return;
+  }
+  r->m->phase = "main";
+  r->m->phases = arena_alloc(r->arena, sizeof(struct manifest *));
+  r->m->phases[0] = r->m;
+  r->m->phase_count = 1;
+  r->m->phase_budget = (struct manifest_budget){-1, -1, -1, -1, -1, -1};
+  bind_whole(r, used);
 }
 
 static int is_added(const struct reader *r, const char *name) {
@@ -286,6 +354,19 @@ static void run(struct reader *r, const struct job *job) {
   }
 }
 
+/* What several phases share is read in each. */
+static int was_said(const struct diagnostics *d, size_t index) {
+  const struct diagnostic *x = &d->items[index];
+  for (size_t i = 0; i < index; i++) {
+    const struct diagnostic *y = &d->items[i];
+    if (x->line == y->line && x->column == y->column && strcmp(x->file, y->file) == 0 &&
+        strcmp(x->message, y->message) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 int32_t bind_job(const struct job *job, const struct registry *registry, struct diagnostics *d,
                  struct manifest **out) {
   struct diagnostics own = {0};
@@ -295,11 +376,16 @@ int32_t bind_job(const struct job *job, const struct registry *registry, struct 
   run(&r, job);
   json_remove(r.root, "compare");
   json_remove(r.root, "sweep");
-  m->resolved = r.root;
+  for (size_t i = 0; i < m->phase_count; i++) {
+    m->phases[i]->resolved = r.root;
+  }
   int32_t status = diagnostics_status(&own);
   status = status < 0 && r.refused_plugin ? TIER_E_PLUGIN : status;
   for (size_t i = 0; i < own.count; i++) {
     const struct diagnostic *x = &own.items[i];
+    if (was_said(&own, i)) {
+      continue;
+    }
     diagnostics_add(d, x->severity, x->file, x->line, x->column, x->path, x->hint, "%s",
                     x->message);
   }

@@ -1,4 +1,4 @@
-/* Levels and phases. The levels of all phases stand in one list, innermost first in each. */
+/* Levels, innermost first, and what a phase has beside them. */
 #include <string.h>
 
 #include "manifest/reader.h"
@@ -325,17 +325,27 @@ static void bind_level_list(struct reader *r, struct json *list, int phase_budge
   }
 }
 
+static void bind_store(struct reader *r, struct json *j) {
+  const struct name *n = names_find_kind(r, j->key, NAME_VARIABLE);
+  if (n == NULL) {
+    wrong_key(r, j, names_suggest(r, j->key), "there is no variable \"%s\"", j->key);
+  }
+  r->context = CONTEXT_MEASURED;
+  struct expr *e = bind_expr(r, j);
+  r->context = CONTEXT_TRAINED;
+  if (n != NULL) {
+    r->m->then[r->m->then_count++] = (struct manifest_store){n->index, place_of(r, j), e};
+  }
+}
+
 static void bind_then(struct reader *r, struct json *j) {
-  unsupported(r, j, "\"then\" (storing values at the end of a phase)");
-  for (size_t i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
-    struct json *item = j->items[i];
-    size_t mark = path_push(r, item->key);
-    if (names_find_kind(r, item->key, NAME_VARIABLE) == NULL) {
-      wrong_key(r, item, names_suggest(r, item->key), "there is no variable \"%s\"", item->key);
-    }
-    r->context = CONTEXT_MEASURED;
-    (void)bind_expr(r, item);
-    r->context = CONTEXT_TRAINED;
+  if (!is_object(r, j, "\"then\"")) {
+    return;
+  }
+  r->m->then = arena_alloc(r->arena, (j->count + 1) * sizeof *r->m->then);
+  for (size_t i = 0; i < j->count; i++) {
+    size_t mark = path_push(r, j->items[i]->key);
+    bind_store(r, j->items[i]);
     path_pop(r, mark);
   }
 }
@@ -350,72 +360,116 @@ static void bind_phase_each(struct reader *r, struct json *j) {
   }
 }
 
-static void bind_phase(struct reader *r, struct json *j) {
-  static const char *const keys[] = {"name", "levels", "each", "solver", "budget", "then", "about"};
-  struct json *levels = json_member(j, "levels");
-  struct json *each = json_member(j, "each");
-  struct json *then = json_member(j, "then");
-  struct json *budget = json_member(j, "budget");
-  if (!is_object(r, j, "a phase")) {
-    return;
-  }
-  check_keys(r, j, keys, sizeof keys / sizeof *keys, "a phase");
-  if (json_member(j, "name") == NULL) {
-    wrong(r, j, "", "a phase has no \"name\"");
-  }
-  if (levels == NULL) {
-    wrong(r, j, "", "a phase has no \"levels\"");
-  } else {
-    size_t mark = path_push(r, "levels");
-    bind_level_list(r, levels, budget != NULL && budget->count > 0);
-    path_pop(r, mark);
-  }
-  if (each != NULL) {
-    bind_phase_each(r, each);
-  }
-  if (then != NULL) {
-    size_t mark = path_push(r, "then");
-    bind_then(r, then);
-    path_pop(r, mark);
-  }
-}
-
-static void bind_phases(struct reader *r, struct json *phases) {
-  unsupported(r, phases, "\"phases\"");
-  if (phases->type != JSON_LIST || phases->count == 0) {
-    wrong(r, phases, "", "\"phases\" must be a list of at least one phase");
-    return;
-  }
-  for (size_t i = 0; i < phases->count; i++) {
-    const struct json *name = json_member(phases->items[i], "name");
-    int named = name != NULL && name->type == JSON_STRING;
-    size_t mark = named ? path_push(r, name->text) : path_push_index(r, i);
-    bind_phase(r, phases->items[i]);
+/* What a phase has beside its levels and its solver. */
+static void bind_phase(struct reader *r) {
+  static const char *const keys[] = {"each", "budget", "then"};
+  for (size_t i = 0; i < 3; i++) {
+    struct json *j = json_member(r->phase, keys[i]);
+    size_t mark = path_push(r, keys[i]);
+    if (i == 1) {
+      bind_budget(r, j, &r->m->phase_budget);
+    } else if (j != NULL && i == 0) {
+      bind_phase_each(r, j);
+    } else if (j != NULL) {
+      bind_then(r, j);
+    }
     path_pop(r, mark);
   }
 }
 
 void bind_levels(struct reader *r) {
   struct json *levels = json_member(r->root, "levels");
-  struct json *phases = json_member(r->root, "phases");
   struct place root = place_of(r, r->root);
-  size_t count = 1;
-  for (size_t i = 0; i < r->name_count; i++) {
-    count += r->names[i].kind == NAME_LEVEL;
+  size_t count = levels != NULL ? levels->count : 0;
+  r->m->levels = arena_alloc(r->arena, (count + 1) * sizeof *r->m->levels);
+  if (levels == NULL) {
+    wrong_place(r, &root, "", "the manifest has no \"levels\"");
+    return;
   }
-  r->m->levels = arena_alloc(r->arena, count * sizeof *r->m->levels);
-  if (levels != NULL && phases != NULL) {
+  size_t phase = path_push_phase(r);
+  bind_phase(r);
+  size_t mark = path_push(r, "levels");
+  const struct json *budget = json_member(r->phase, "budget");
+  r->m->levels_path = arena_text(r->arena, text_get(&r->path));
+  bind_level_list(r, levels, budget != NULL && budget->count > 0);
+  path_pop(r, mark);
+  path_pop(r, phase);
+}
+
+/* ---- a manifest with phases ---- */
+
+static void check_phase_name(struct reader *r, const struct json *phases, size_t i) {
+  struct json *name = json_member(phases->items[i], "name");
+  if (name == NULL) {
+    wrong(r, phases->items[i], "", "a phase has no \"name\"");
+    return;
+  }
+  if (!is_text(r, name, "a phase's \"name\"")) {
+    return;
+  }
+  if (!is_name(name->text)) {
+    wrong(r, name, "", "\"%s\" is not a name: letters, digits and _, a letter first", name->text);
+  }
+  for (size_t k = 0; k < i; k++) {
+    const struct json *other = json_member(phases->items[k], "name");
+    if (other != NULL && other->type == JSON_STRING && strcmp(other->text, name->text) == 0) {
+      wrong(r, name, "", "there is already a phase \"%s\" (line %d)", name->text, other->line);
+    }
+  }
+}
+
+static void check_phase(struct reader *r, const struct json *phases, size_t i) {
+  static const char *const keys[] = {"name", "levels", "each", "solver", "budget", "then", "about"};
+  struct json *j = phases->items[i];
+  if (!is_object(r, j, "a phase")) {
+    return;
+  }
+  check_keys(r, j, keys, sizeof keys / sizeof *keys, "a phase");
+  check_phase_name(r, phases, i);
+  if (json_member(j, "levels") == NULL) {
+    wrong(r, j, "", "a phase has no \"levels\"");
+  }
+}
+
+int has_phases(struct reader *r) {
+  struct json *levels = json_member(r->root, "levels");
+  struct json *phases = json_member(r->root, "phases");
+  if (phases == NULL) {
+    return 0;
+  }
+  size_t mark = path_push(r, "phases");
+  if (levels != NULL) {
     wrong_key(r, levels, "`levels` alone is one phase", "both \"levels\" and \"phases\"");
   }
-  if (levels == NULL && phases == NULL) {
-    wrong_place(r, &root, "", "the manifest has no \"levels\"");
-  } else if (phases != NULL) {
-    size_t mark = path_push(r, "phases");
-    bind_phases(r, phases);
-    path_pop(r, mark);
-  } else {
-    size_t mark = path_push(r, "levels");
-    bind_level_list(r, levels, 0);
-    path_pop(r, mark);
+  if (phases->type != JSON_LIST || phases->count == 0) {
+    wrong(r, phases, "", "\"phases\" must be a list of at least one phase");
   }
+  for (size_t i = 0; phases->type == JSON_LIST && i < phases->count; i++) {
+    size_t item = path_push_index(r, i);
+    check_phase(r, phases, i);
+    path_pop(r, item);
+  }
+  path_pop(r, mark);
+  return 1;
+}
+
+struct json *phase_root(struct reader *r, const struct json *phase) {
+  static const char *const own[] = {"levels", "solver"};
+  struct json *root = arena_alloc(r->arena, sizeof *root);
+  *root = *r->root;
+  root->items = NULL;
+  root->count = 0;
+  for (size_t i = 0; i < r->root->count; i++) {
+    struct json *item = r->root->items[i];
+    if (strcmp(item->key, "phases") != 0 && strcmp(item->key, "levels") != 0) {
+      json_append(r->arena, root, item);
+    }
+  }
+  for (size_t i = 0; i < 2; i++) {
+    struct json *item = json_member(phase, own[i]);
+    if (item != NULL) {
+      json_set(r->arena, root, own[i], item);
+    }
+  }
+  return root;
 }

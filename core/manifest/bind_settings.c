@@ -25,11 +25,9 @@ static void bind_texts(struct reader *r) {
   r->m->about = about != NULL && is_text(r, about, "\"about\"") ? about->text : "";
 }
 
-static void bind_budget(struct reader *r) {
+void bind_budget(struct reader *r, struct json *j, struct manifest_budget *b) {
   static const char *const keys[] = {"seconds", "values", "gradients", "hvps", "cross", "samples"};
-  struct manifest_budget *b = &r->m->budget;
   int64_t *const counts[] = {NULL, &b->values, &b->gradients, &b->hvps, &b->cross, &b->samples};
-  struct json *j = json_member(r->root, "budget");
   *b = (struct manifest_budget){-1, -1, -1, -1, -1, -1};
   if (j == NULL || !is_object(r, j, "\"budget\"")) {
     return;
@@ -45,6 +43,10 @@ static void bind_budget(struct reader *r) {
     }
     path_pop(r, mark);
   }
+}
+
+static void bind_run_budget(struct reader *r) {
+  bind_budget(r, json_member(r->root, "budget"), &r->m->budget);
 }
 
 #define MOST_SEEDS 10000
@@ -158,7 +160,7 @@ void bind_settings(struct reader *r) {
                                      "values", "objectives", "levels",  "phases", "solver",
                                      "budget", "metrics",    "outputs", "seeds",  "compute",
                                      "guards", "compare",    "sweep"};
-  static void (*const parts[])(struct reader *) = {bind_budget, bind_seeds, bind_compute,
+  static void (*const parts[])(struct reader *) = {bind_run_budget, bind_seeds, bind_compute,
                                                    bind_guards};
   static const char *const names[] = {"budget", "seeds", "compute", "guards"};
   check_keys(r, r->root, keys, sizeof keys / sizeof *keys, "the manifest");
@@ -170,7 +172,8 @@ void bind_settings(struct reader *r) {
     parts[i](r);
     path_pop(r, mark);
   }
-  size_t mark = path_push(r, "solver");
+  size_t mark = json_member(r->phase, "solver") != NULL ? path_push_phase(r) : r->path.length;
+  (void)path_push(r, "solver");
   r->m->solver = bind_application(r, json_member(r->root, "solver"), POSITION_SOLVER, NULL);
   path_pop(r, mark);
 }

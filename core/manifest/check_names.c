@@ -181,12 +181,9 @@ static void mark_measures(struct marking *x, const struct manifest_measure *m, s
   }
 }
 
-static void mark_phases(struct marking *x) {
-  const struct json *phases = json_member(x->r->root, "phases");
-  for (size_t i = 0; phases != NULL && i < phases->count; i++) {
-    mark_json(x, json_member(phases->items[i], "each"));
-    mark_json(x, json_member(phases->items[i], "then"));
-  }
+static void mark_phase(struct marking *x) {
+  mark_json(x, json_member(x->r->phase, "each"));
+  mark_json(x, json_member(x->r->phase, "then"));
 }
 
 void mark_used(struct reader *r, char *used) {
@@ -197,7 +194,7 @@ void mark_used(struct reader *r, char *used) {
   }
   mark_measures(&x, m->metrics, m->metric_count, "metrics");
   mark_measures(&x, m->outputs, m->output_count, "outputs");
-  mark_phases(&x);
+  mark_phase(&x);
   if (m->solver != NULL) {
     mentions_of_application(m->solver, mark_mention, &x);
   }

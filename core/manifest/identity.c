@@ -71,7 +71,7 @@ static void add_levels(struct plugins *p, const struct manifest *m) {
   }
 }
 
-static void add_all(struct plugins *p, const struct manifest *m) {
+static void add_phase(struct plugins *p, const struct manifest *m) {
   for (size_t i = 0; i < m->data_count; i++) {
     add_source(p, m->data[i].source);
   }
@@ -93,6 +93,15 @@ static void add_all(struct plugins *p, const struct manifest *m) {
   }
   add_levels(p, m);
   add_application(p, m->solver);
+  for (size_t i = 0; i < m->then_count; i++) {
+    add_expr(p, m->then[i].expr);
+  }
+}
+
+static void add_all(struct plugins *p, const struct manifest *m) {
+  for (size_t i = 0; i < m->phase_count; i++) {
+    add_phase(p, m->phases[i]);
+  }
 }
 
 static int by_text(const void *a, const void *b) {

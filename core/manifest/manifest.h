@@ -103,7 +103,7 @@ struct manifest_variable {
   int shape_variable; /* shape: a name: a variable's index, or -1 */
   int shape_data;     /* or a data field's */
   const char *shape_field;
-  struct expr *init; /* NULL: the model's own */
+  struct expr *init;         /* NULL: the model's own */
   struct application **sets; /* `within`: projected onto in turn */
   size_t set_count;
 };
@@ -178,6 +178,16 @@ struct manifest_budget { /* < 0: no limit */
   int64_t values, gradients, hvps, cross, samples;
 };
 
+/* `then` of a phase: what is stored at its end. */
+struct manifest_store {
+  int variable;
+  struct place place;
+  struct expr *expr;
+};
+
+/* One phase: a manifest with `phases` is bound as one of these for each, in the arena of the first,
+ * which stands for all of them. Data, variables, values, objectives and measures have the same
+ * indexes in each. */
 struct manifest {
   struct arena *arena;
   const char *file;      /* as given, for messages */
@@ -196,7 +206,14 @@ struct manifest {
   struct manifest_level *levels; /* innermost first; the last is the top */
   size_t level_count;
   struct application *solver;
-  struct manifest_budget budget;
+  struct manifest_budget budget;       /* of the run, over all phases */
+  const char *phase;                   /* its name; "main" where there is only `levels` */
+  const char *levels_path;             /* "levels", "phases.pretrain.levels": begins streams */
+  struct manifest_budget phase_budget; /* of this phase, within `budget` */
+  struct manifest_store *then;
+  size_t then_count;
+  struct manifest **phases; /* all of them, in order; the first is the one that was bound */
+  size_t phase_count;       /* at least 1 */
   struct manifest_measure *metrics;
   size_t metric_count;
   struct manifest_measure *outputs;

@@ -24,6 +24,16 @@ size_t path_push_index(struct reader *r, size_t index) {
   return path_push(r, text);
 }
 
+size_t path_push_phase(struct reader *r) {
+  const struct json *name = json_member(r->phase, "name");
+  size_t mark = r->path.length;
+  if (name != NULL && name->type == JSON_STRING) {
+    (void)path_push(r, "phases");
+    (void)path_push(r, name->text);
+  }
+  return mark;
+}
+
 void path_pop(struct reader *r, size_t mark) {
   r->path.length = mark;
   r->path.data[mark] = '\0';

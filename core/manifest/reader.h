@@ -37,8 +37,9 @@ struct reader {
   const char *own_data; /* the data whose definition is being read */
   int fill;             /* shorthand: fill in defaults as well */
   enum context context;
-  int *phase_of_level; /* by level */
-  const char **added;  /* names that --set has added */
+  const struct json *phase; /* the phase being read; NULL: the manifest has only `levels` */
+  int *phase_of_level;      /* by level */
+  const char **added;       /* names that --set has added */
   size_t added_count;
   int refused_plugin; /* a component is missing whose plugin file was refused */
 };
@@ -51,6 +52,8 @@ struct reader {
 
 size_t path_push(struct reader *r, const char *key);
 size_t path_push_index(struct reader *r, size_t index);
+/* "phases.NAME" of the phase being read; nothing if the manifest has only `levels`. */
+size_t path_push_phase(struct reader *r);
 void path_pop(struct reader *r, size_t mark);
 struct place place_of(struct reader *r, const struct json *j);     /* the value's position */
 struct place place_of_key(struct reader *r, const struct json *j); /* its key's position */
@@ -184,6 +187,12 @@ void bind_variables(struct reader *r);
 void bind_values(struct reader *r);
 void bind_objectives(struct reader *r);
 void bind_levels(struct reader *r);
+/* A budget, or no limits if `j` is NULL; the path must stand at it. */
+void bind_budget(struct reader *r, struct json *j, struct manifest_budget *b);
+/* Whether the manifest is to be read phase by phase: reports what is wrong with `phases`. */
+int has_phases(struct reader *r);
+/* The manifest as if it had this phase's levels, and its solver, only. */
+struct json *phase_root(struct reader *r, const struct json *phase);
 void bind_measures(struct reader *r);
 void bind_settings(struct reader *r);
 /* Whether the members of this data are data. */

@@ -103,14 +103,30 @@ static int32_t visit_variables(struct visitor *v) {
   return TIER_OK;
 }
 
+/* Where there are phases: which one it is, and what those before it spent. */
+static int32_t visit_phase(struct visitor *v) {
+  struct problem *p = v->p;
+  if (p->m->phase_count == 1) {
+    return TIER_OK;
+  }
+  struct ledger *g = &p->spent;
+  int64_t spent[] = {g->values, g->gradients, g->hvps, g->cross, g->samples};
+  uint8_t nothing = 0;
+  TIER_TRY(visit(v, ARCHIVE_TEXT, 1, &nothing, "phase.%s", p->m->phase));
+  TIER_TRY(visit(v, ARCHIVE_I64, COUNT(spent), spent, "phase.spent"));
+  *g = (struct ledger){spent[0], spent[1], spent[2], spent[3], spent[4]};
+  return visit(v, ARCHIVE_F64, 1, &p->earlier, "phase.earlier");
+}
+
 /* Why it ended, as whole numbers; seconds only where a budget counts them: no two runs agree. */
 static int32_t visit_progress(struct visitor *v) {
   struct problem *p = v->p;
+  TIER_TRY(visit_phase(v));
   TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->done, "done"));
   TIER_TRY(visit(v, ARCHIVE_I64, 1, &p->has_kept, "has_kept"));
   TIER_TRY(visit(v, ARCHIVE_TEXT, (int64_t)sizeof p->end, p->end, "end"));
   p->end[sizeof p->end - 1] = '\0';
-  if (p->m->budget.seconds >= 0) {
+  if (p->m->budget.seconds >= 0 || p->m->phase_budget.seconds >= 0) {
     double seconds = now_seconds() - p->started;
     TIER_TRY(visit(v, ARCHIVE_F64, 1, &seconds, "seconds"));
     p->started = now_seconds() - seconds;

@@ -83,21 +83,36 @@ static int follows_steps(const tier_edge *e) {
   return (e->declared->estimator->component->c.flags & TIER_NEEDS_STEP) && e->extra == NULL;
 }
 
-/* A level in `through` that moves while the lower one is solved again and again below it: what the
- * lower one read of it belongs to another of its steps each time. */
+/* Does the level start anew from values that depend on what the upper level follows? */
+static int starts_vary(const struct problem *p, int upper, int level) {
+  for (size_t i = 0; i < p->m->variable_count; i++) {
+    int owner = p->variables[i].owner;
+    if (owner >= 0 && (owner == upper || goes_through(p, upper, owner)) &&
+        start_reads(p, &p->levels[level], (int)i)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* A level in `through` that moves while the lower one is solved again and again below it, or whose
+ * start varies: what the lower one read of it belongs to another of its steps each time, and is no
+ * constant. */
 static int32_t check_constants(const struct problem *p, const tier_edge *e, int variable) {
   int owner = p->variables[variable].owner;
   if (owner < 0 || owner == e->lower->index || owner == e->upper->index ||
       !level_is_within(p, e->lower->index, owner) || !goes_through(p, e->upper->index, owner) ||
-      !takes_several(p, owner) || is_solved_again(p, e)) {
+      !(takes_several(p, owner) || starts_vary(p, e->upper->index, owner)) ||
+      is_solved_again(p, e)) {
     return TIER_OK;
   }
   return fail(TIER_E_REFUSED,
-              "level \"%s\" reads \"%s\", which level \"%s\" moves step by step without an edge to "
+              "level \"%s\" reads \"%s\", which level \"%s\" moves %s without an edge to "
               "it: add \"%s\" to the \"through\" of level \"%s\"",
               e->lower->declared->name, p->m->variables[variable].name,
-              p->levels[owner].declared->name, e->lower->declared->name,
-              p->levels[owner].declared->name);
+              p->levels[owner].declared->name,
+              takes_several(p, owner) ? "step by step" : "from a start that is not constant",
+              e->lower->declared->name, p->levels[owner].declared->name);
 }
 
 int32_t edge_extra_stepper(tier_edge *e, const tier_instance *step) {
@@ -278,8 +293,8 @@ static int32_t allocate_edge(struct problem *p, tier_edge *e) {
   e->scratch_inputs = vector_new(e->inputs.size);
   e->scratch_w = vector_new(n);
   e->scratch_g = vector_new(n);
-  e->stream = arena_format(p->arena, "levels.%s.through.%s", e->upper->declared->name,
-                           e->lower->declared->name);
+  e->stream = arena_format(p->arena, "%s.%s.through.%s", p->m->levels_path,
+                           e->upper->declared->name, e->lower->declared->name);
   if (p->repetition > 0) {
     e->stream =
         arena_format(p->arena, "%s repetition %llu", e->stream, (unsigned long long)p->repetition);

@@ -26,6 +26,7 @@
  *   top.c            tier.levels/1: the top level and the solver
  *   single_loop.c    its members for solvers that move two levels at once
  *   measures.c       metrics and outputs
+ *   phases.c         what goes from one phase to the next, and what a phase stores at its end
  *   checkpoint.c     state to file and back
  *   problem.c        putting it together
  */
@@ -460,7 +461,9 @@ struct problem {
   uint64_t serial;
   const char **noise_names; /* of the random streams in expressions: paths, or "stream" texts */
   size_t noise_count, noise_capacity;
-  uint64_t clock; /* counts solves and moves, to tell which came first */
+  uint64_t clock;      /* counts solves and moves, to tell which came first */
+  struct ledger spent; /* in the phases before this one */
+  double earlier;      /* seconds that they took */
   double solve_seconds, pullback_seconds;
   int pullback_depth, solve_depth;
   double started;

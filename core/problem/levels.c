@@ -42,7 +42,7 @@ static int32_t declare_level(struct problem *p, struct level *l) {
   }
   span_places(p, &l->over, &l->placed, &l->placed_count);
   find_children(p, l);
-  l->stream = arena_format(p->arena, "levels.%s.batch", l->declared->name);
+  l->stream = arena_format(p->arena, "%s.%s.batch", p->m->levels_path, l->declared->name);
   l->stop = "";
   return TIER_OK;
 }

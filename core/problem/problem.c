@@ -13,6 +13,7 @@
 #include "problem/edges.h"
 #include "problem/instances.h"
 #include "problem/measures.h"
+#include "problem/phases.h"
 #include "problem/profiled.h"
 #include "problem/sources.h"
 #include "problem/top.h"
@@ -156,6 +157,8 @@ static int32_t make(struct problem *p) {
   if (p->check_only) {
     if (status == TIER_OK || p->levels[0].suite_count > 0) {
       int32_t measures = measures_check(p);
+      int32_t then = phases_check(p);
+      measures = measures < 0 ? measures : then;
       status = status < 0 ? status : measures;
     }
     int32_t solver = status < 0 ? TIER_OK : build_solver(p);
@@ -166,6 +169,8 @@ static int32_t make(struct problem *p) {
   TIER_TRY(levels_prepare(p));
   TIER_TRY(edges_prepare(p));
   TIER_TRY(variables_initialize(p, -1));
+  TIER_TRY(phases_begin(p, p->options.carried));
+  p->options.carried = NULL; /* it need not outlive this */
   return build_solver(p);
 }
 
@@ -261,28 +266,54 @@ int64_t problem_done(const struct problem *p) {
   return p->done;
 }
 
-static const char *budget_reached(const struct problem *p) {
-  const struct manifest_budget *b = &p->m->budget;
+static void add_ledger(struct ledger *sum, const struct ledger *x, int64_t sign) {
+  sum->values += sign * x->values;
+  sum->gradients += sign * x->gradients;
+  sum->hvps += sign * x->hvps;
+  sum->cross += sign * x->cross;
+  sum->samples += sign * x->samples;
+}
+
+/* Which limit is reached, as an index into the texts below, or -1. */
+static int limit_reached(const struct manifest_budget *b, const struct ledger *spent,
+                         double seconds) {
+  const int64_t limits[] = {b->values, b->gradients, b->hvps, b->cross, b->samples};
+  const int64_t counts[] = {spent->values, spent->gradients, spent->hvps, spent->cross,
+                            spent->samples};
+  for (int i = 0; i < 5; i++) {
+    if (limits[i] >= 0 && counts[i] >= limits[i]) {
+      return i;
+    }
+  }
+  return b->seconds >= 0 && seconds >= b->seconds ? 5 : -1;
+}
+
+static int run_limit(const struct problem *p) {
   struct ledger spent = problem_ledger(p);
-  if (b->values >= 0 && spent.values >= b->values) {
-    return "budget: values";
+  return limit_reached(&p->m->budget, &spent, p->earlier + now_seconds() - p->started);
+}
+
+int problem_run_is_over(const struct problem *p) {
+  return run_limit(p) >= 0;
+}
+
+static const char *budget_reached(const struct problem *p) {
+  static const char *const texts[][2] = {{"budget: values", "phase budget: values"},
+                                         {"budget: gradients", "phase budget: gradients"},
+                                         {"budget: hvps", "phase budget: hvps"},
+                                         {"budget: cross", "phase budget: cross"},
+                                         {"budget: samples", "phase budget: samples"},
+                                         {"budget: seconds", "phase budget: seconds"}};
+  int of_run = run_limit(p);
+  if (of_run >= 0) {
+    return texts[of_run][0];
   }
-  if (b->gradients >= 0 && spent.gradients >= b->gradients) {
-    return "budget: gradients";
+  struct ledger spent = {0};
+  for (size_t i = 0; i < p->m->level_count; i++) {
+    add_ledger(&spent, &p->levels[i].ledger, 1);
   }
-  if (b->hvps >= 0 && spent.hvps >= b->hvps) {
-    return "budget: hvps";
-  }
-  if (b->cross >= 0 && spent.cross >= b->cross) {
-    return "budget: cross";
-  }
-  if (b->samples >= 0 && spent.samples >= b->samples) {
-    return "budget: samples";
-  }
-  if (b->seconds >= 0 && now_seconds() - p->started >= b->seconds) {
-    return "budget: seconds";
-  }
-  return NULL;
+  int of_phase = limit_reached(&p->m->phase_budget, &spent, now_seconds() - p->started);
+  return of_phase >= 0 ? texts[of_phase][1] : NULL;
 }
 
 const char *problem_end(const struct problem *p) {
@@ -401,16 +432,8 @@ struct ledger problem_level_ledger(const struct problem *p, size_t level) {
   return p->levels[level].ledger;
 }
 
-static void add_ledger(struct ledger *sum, const struct ledger *x, int64_t sign) {
-  sum->values += sign * x->values;
-  sum->gradients += sign * x->gradients;
-  sum->hvps += sign * x->hvps;
-  sum->cross += sign * x->cross;
-  sum->samples += sign * x->samples;
-}
-
 struct ledger problem_ledger(const struct problem *p) {
-  struct ledger sum = {0};
+  struct ledger sum = p->spent;
   for (size_t i = 0; i < p->m->level_count; i++) {
     add_ledger(&sum, &p->levels[i].ledger, 1);
   }

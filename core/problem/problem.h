@@ -9,6 +9,7 @@
 #include "manifest/manifest.h"
 
 struct problem;
+struct problem_carried;
 struct profile;
 
 struct problem_options {
@@ -22,7 +23,10 @@ struct problem_options {
    * data beyond headers; errors go to `diagnostics`. Nothing else can be called on the result. */
   int check_only;
   struct diagnostics *diagnostics; /* may be NULL unless check_only */
-  struct profile *profile;         /* base/profile.h; NULL: none; it outlives the problem */
+  /* From the phase before: the variables start there; the budget and the ledger go on from there.
+   * NULL: this is the first. It is only read, by problem_new. */
+  const struct problem_carried *carried;
+  struct profile *profile; /* base/profile.h; NULL: none; it outlives the problem */
 };
 
 /* The manifest must outlive it. On failure the text is with `fail`, or in the diagnostics. */
@@ -41,6 +45,17 @@ int32_t problem_step(struct problem *p);
 /* NULL while there is more to do; else why it ended: "steps", "budget: gradients", ... */
 const char *problem_end(const struct problem *p);
 int32_t problem_finish(struct problem *p); /* after the last step: the solver's finish */
+
+/* ---- phases: a problem for each, one after the other ---- */
+
+/* Stores what the phase's `then` says: everything is evaluated before anything is stored. */
+int32_t problem_store(struct problem *p);
+/* What the problem of the next phase goes on with: every variable, and what was spent. It outlives
+ * the problem; problem_carried_free it. */
+int32_t problem_carry(struct problem *p, struct problem_carried **out);
+void problem_carried_free(struct problem_carried *c); /* NULL is fine */
+/* 1 if the budget of the run, not of the phase, has ended it. */
+int problem_run_is_over(const struct problem *p);
 
 /* ---- what a step left ---- */
 

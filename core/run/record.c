@@ -11,9 +11,6 @@
 #include "manifest/json.h"
 #include "run/clock.h"
 
-/* A manifest has one phase so far; this is its name. */
-#define PHASE "main"
-
 double record_seconds(const struct record *r) {
   return clock_seconds() - r->started;
 }
@@ -28,7 +25,7 @@ static int32_t open_file(const char *directory, const char *name, FILE **file, c
 }
 
 int32_t record_open(const char *directory, struct record *out) {
-  *out = (struct record){.started = clock_seconds()};
+  *out = (struct record){.phase = "main", .started = clock_seconds()};
   int32_t status = open_file(directory, "metrics.jsonl", &out->metrics, &out->metrics_path);
   if (status == TIER_OK) {
     status = open_file(directory, "timing.jsonl", &out->timing, &out->timing_path);
@@ -43,37 +40,36 @@ int32_t record_open(const char *directory, struct record *out) {
 }
 
 /* One object on one line; takes the arena and the value in it, which may be NULL for null. */
-static void write_line(FILE *file, struct arena *a, int64_t step, const char *name,
+static void write_line(const struct record *r, struct arena *a, int64_t step, const char *name,
                        struct json *value) {
   struct text line = {0};
   struct json *object = json_make(a, JSON_OBJECT);
-  json_set(a, object, "phase", json_make_text(a, PHASE));
+  json_set(a, object, "phase", json_make_text(a, r->phase));
   json_set(a, object, "step", json_make_number(a, (double)step));
   json_set(a, object, "name", json_make_text(a, name));
   json_set(a, object, "value", value != NULL ? value : json_make(a, JSON_NULL));
   json_write(object, 0, 0, &line);
   text_add(&line, "\n");
-  (void)fwrite(line.data, 1, line.length, file);
+  (void)fwrite(line.data, 1, line.length, r->metrics);
   text_free(&line);
   arena_free(a);
 }
 
 void record_number(struct record *r, int64_t step, const char *name, double value) {
   struct arena *a = arena_new();
-  write_line(r->metrics, a, step, name, isfinite(value) ? json_make_number(a, value) : NULL);
+  write_line(r, a, step, name, isfinite(value) ? json_make_number(a, value) : NULL);
 }
 
 void record_text(struct record *r, int64_t step, const char *name, const char *value) {
   struct arena *a = arena_new();
-  write_line(r->metrics, a, step, name, json_make_text(a, value));
+  write_line(r, a, step, name, json_make_text(a, value));
 }
 
 void record_time(struct record *r, int64_t step, double solve, double pullback) {
   (void)fprintf(r->timing,
-                "{\"phase\":\"" PHASE
-                "\",\"step\":%lld,\"seconds\":%.6f,\"solve_seconds\":%.6f,"
+                "{\"phase\":\"%s\",\"step\":%lld,\"seconds\":%.6f,\"solve_seconds\":%.6f,"
                 "\"pullback_seconds\":%.6f}\n",
-                (long long)step, record_seconds(r), solve, pullback);
+                r->phase, (long long)step, record_seconds(r), solve, pullback);
 }
 
 void record_log(struct record *r, const char *text) {

@@ -11,11 +11,12 @@
 struct record {
   FILE *metrics, *timing, *log;
   char *metrics_path, *timing_path, *log_path;
+  const char *phase; /* borrowed: a name; "main" until another is set */
   double started;
 };
 
 int32_t record_open(const char *directory, struct record *out);
-/* {"phase":"main","step":STEP,"name":NAME,"value":VALUE}; a value that is not finite is null. */
+/* {"phase":PHASE,"step":STEP,"name":NAME,"value":VALUE}; a value that is not finite is null. */
 void record_number(struct record *r, int64_t step, const char *name, double value);
 void record_text(struct record *r, int64_t step, const char *name, const char *value);
 /* Seconds since the start, in all, in lower solves and in pullbacks. */

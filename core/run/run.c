@@ -21,6 +21,9 @@
 
 struct run {
   const struct manifest *m;
+  const struct manifest *phase;    /* the one being run */
+  struct problem_carried *carried; /* from the one before, or NULL */
+  int64_t steps_before;            /* of all before */
   const struct run_options *options;
   int64_t seed;
   struct run_directory directory;
@@ -106,8 +109,8 @@ static void record_ledger(struct run *r) {
 static int32_t measure(struct run *r, int all) {
   int64_t step = problem_done(r->p);
   int64_t total = problem_steps(r->p);
-  for (size_t i = 0; i < r->m->metric_count; i++) {
-    const struct manifest_measure *metric = &r->m->metrics[i];
+  for (size_t i = 0; i < r->phase->metric_count; i++) {
+    const struct manifest_measure *metric = &r->phase->metrics[i];
     if (all || run_is_due(metric->every, step, total)) {
       double value = 0;
       profile_begin(r->options->profile, "metric", metric->name);
@@ -149,7 +152,7 @@ static struct json *state_json(struct run *r, const char *status, const char *re
     json_set(a, j, "pid", json_make_number(a, getpid()));
   }
   if (r->p != NULL) {
-    json_set(a, j, "steps", json_make_number(a, (double)problem_done(r->p)));
+    json_set(a, j, "steps", json_make_number(a, (double)(r->steps_before + problem_done(r->p))));
     json_set(a, j, "seconds", json_make_number(a, record_seconds(&r->record)));
     json_set(a, j, "solve_seconds", json_make_number(a, problem_solve_seconds(r->p)));
     json_set(a, j, "pullback_seconds", json_make_number(a, problem_pullback_seconds(r->p)));
@@ -190,23 +193,42 @@ static int32_t write_provenance(struct run *r) {
 }
 
 static int32_t begin(struct run *r) {
-  struct problem_options options = {.registry = r->options->registry,
-                                    .data_directories = r->options->data_directories,
-                                    .data_directory_count = r->options->data_directory_count,
-                                    .seed = (uint64_t)r->seed,
-                                    .profile = r->options->profile};
   TIER_TRY(run_directory_write(&r->directory, "state.json",
                                state_json(r, "running", "since its start")));
   TIER_TRY(copy_manifest(r));
   TIER_TRY(run_directory_write(&r->directory, "resolved.json", r->m->resolved));
   TIER_TRY(record_open(r->directory.path, &r->record));
   log_set_sink(on_log, r);
+  return TIER_OK;
+}
+
+static int32_t begin_phase(struct run *r, size_t index) {
+  struct problem_options options = {.registry = r->options->registry,
+                                    .data_directories = r->options->data_directories,
+                                    .data_directory_count = r->options->data_directory_count,
+                                    .seed = (uint64_t)r->seed,
+                                    .carried = r->carried,
+                                    .profile = r->options->profile};
+  r->phase = r->m->phases[index];
+  r->record.phase = r->phase->phase;
   profile_begin(options.profile, "prepare", NULL);
-  int32_t status = problem_new(r->m, &options, &r->p);
+  int32_t status = problem_new(r->phase, &options, &r->p);
   profile_end(options.profile);
   TIER_TRY(status);
   r->provenance.problem = r->p;
   return write_provenance(r);
+}
+
+/* What the next phase goes on with; the problem of this one is gone then. */
+static int32_t leave_phase(struct run *r) {
+  problem_carried_free(r->carried);
+  r->carried = NULL;
+  TIER_TRY(problem_carry(r->p, &r->carried));
+  r->steps_before += problem_done(r->p);
+  r->provenance.problem = NULL;
+  problem_free(r->p);
+  r->p = NULL;
+  return TIER_OK;
 }
 
 static int32_t step(struct run *r) {
@@ -236,48 +258,60 @@ static int32_t steps(struct run *r, const char **end) {
 }
 
 static int32_t write_outputs(struct run *r) {
-  char *directory = path_join(r->directory.path, "artifacts");
-  int32_t status = r->m->output_count > 0 ? directory_make(directory) : TIER_OK;
-  for (size_t i = 0; i < r->m->output_count && status == TIER_OK; i++) {
+  char *all = path_join(r->directory.path, "artifacts");
+  char *directory = r->m->phase_count > 1 ? path_join(all, r->phase->phase) : memory_copy_text(all);
+  int32_t status = r->phase->output_count > 0 ? directory_make(directory) : TIER_OK;
+  for (size_t i = 0; i < r->phase->output_count && status == TIER_OK; i++) {
     char *path = NULL;
-    profile_begin(r->options->profile, "output", r->m->outputs[i].name);
+    profile_begin(r->options->profile, "output", r->phase->outputs[i].name);
     status = problem_output(r->p, i, directory, &path);
     profile_end(r->options->profile);
     free(path);
   }
   free(directory);
+  free(all);
   return status;
 }
 
-/* The last metrics, the outputs and the state, whether it came to its end or was asked to stop. */
-static int32_t conclude(struct run *r, int ended) {
-  char *path = path_join(r->directory.path, "final.state");
-  int32_t status = ended ? problem_finish(r->p) : TIER_OK;
-  if (status == TIER_OK) {
-    status = measure(r, 1);
-  }
-  if (status == TIER_OK) {
-    if (problem_done(r->p) > 0) { /* without a step no objective was evaluated */
-      problem_numbers(r->p, on_final_number, r);
-    }
-    warn(r);
-    status = ended ? write_outputs(r) : TIER_OK;
-  }
-  if (status == TIER_OK) {
-    profile_begin(r->options->profile, "save state", NULL);
-    status = problem_save(r->p, path);
-    profile_end(r->options->profile);
-  }
+static int32_t save(struct run *r, int last) {
+  char *name = last ? memory_copy_text("final.state") : memory_format("%s.state", r->phase->phase);
+  char *path = path_join(r->directory.path, name);
+  profile_begin(r->options->profile, "save state", NULL);
+  int32_t status = problem_save(r->p, path);
+  profile_end(r->options->profile);
   free(path);
-  return status == TIER_OK ? write_provenance(r) : status;
+  free(name);
+  return status;
+}
+
+/* The last metrics, the outputs and the state of a phase, whether it came to its end or was asked
+ * to stop. */
+static int32_t conclude(struct run *r, int ended, int last) {
+  TIER_TRY(ended ? problem_finish(r->p) : TIER_OK);
+  TIER_TRY(ended ? problem_store(r->p) : TIER_OK);
+  TIER_TRY(measure(r, 1));
+  if (problem_done(r->p) > 0) { /* without a step no objective was evaluated */
+    problem_numbers(r->p, on_final_number, r);
+  }
+  warn(r);
+  TIER_TRY(ended ? write_outputs(r) : TIER_OK);
+  TIER_TRY(save(r, last));
+  return write_provenance(r);
 }
 
 static int32_t whole_run(struct run *r, const char **end) {
   *end = NULL;
   TIER_TRY(begin(r));
-  TIER_TRY(steps(r, end));
-  TIER_TRY(conclude(r, *end != NULL));
-  return record_close(&r->record);
+  for (size_t i = 0;; i++) {
+    TIER_TRY(begin_phase(r, i));
+    TIER_TRY(steps(r, end));
+    int last = i + 1 == r->m->phase_count || *end == NULL || problem_run_is_over(r->p);
+    TIER_TRY(conclude(r, *end != NULL, last));
+    if (last) {
+      return record_close(&r->record);
+    }
+    TIER_TRY(leave_phase(r));
+  }
 }
 
 /* Tells how it went: in state.json, in log.txt and on the terminal. */
@@ -313,7 +347,8 @@ static void report(struct run *r, int32_t status, const char *end, struct run_ou
 static void summary(struct run *r, const struct run_outcome *out) {
   struct text t = {0};
   text_format(&t, "%s after %lld steps, %.1f s", out->status,
-              r->p != NULL ? (long long)problem_done(r->p) : 0LL, record_seconds(&r->record));
+              (long long)(r->steps_before + (r->p != NULL ? problem_done(r->p) : 0)),
+              record_seconds(&r->record));
   progress_end(&r->progress, text_get(&t));
   text_free(&t);
 }
@@ -332,6 +367,7 @@ static void run_claimed(struct run *r, struct run_outcome *out) {
   summary(r, out);
   log_set_sink(NULL, NULL);
   problem_free(r->p);
+  problem_carried_free(r->carried);
   text_free(&r->facts);
   run_directory_release(&r->directory);
   free(label);
@@ -340,7 +376,12 @@ static void run_claimed(struct run *r, struct run_outcome *out) {
 void run_seed(const struct manifest *m, const struct run_options *options, int64_t seed,
               struct arena *a, struct run_outcome *out) {
   struct text note = {0};
-  struct run r = {.m = m, .options = options, .seed = seed, .directory.lock = -1, .arena = a};
+  struct run r = {.m = m,
+                  .phase = m->phases[0],
+                  .options = options,
+                  .seed = seed,
+                  .directory.lock = -1,
+                  .arena = a};
   r.provenance = (struct provenance){.manifest = m,
                                      .seed = seed,
                                      .command = options->command,

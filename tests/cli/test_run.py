@@ -31,6 +31,29 @@ class Run(Case):
                               "metrics.jsonl", "timing.jsonl", "log.txt", "artifacts",
                               "final.state"}, names)
 
+    def test_phases(self):
+        m = ridge()
+        inner = dict(m["levels"][0], optimizer={"sgd": {"lr": 0.01}}, steps=3)
+        m["variables"]["anchor"] = {"linear": [5, 1]}
+        m["phases"] = [{"name": "first", "levels": [inner], "then": {"anchor": "ridge"}},
+                       {"name": "second", "levels": m.pop("levels")}]
+        m["outputs"]["kept"] = "anchor"
+        run = self.run_once(manifest=self.manifest(m))
+        folder = self.directory(run)
+        lines = self.lines(folder / "metrics.jsonl")
+        phases = [line["phase"] for line in lines]
+        self.assertEqual(phases, sorted(phases))
+        last = {p: max(l["step"] for l in lines if l["phase"] == p) for p in set(phases)}
+        self.assertEqual(last, {"first": 3, "second": 6})
+        names = {l["name"] for l in lines if l["phase"] == "first"}
+        self.assertIn("val_loss", names)
+        self.assertNotIn("outer.loss", names)
+        files = {p: (folder / "artifacts" / p / "kept.npy").read_bytes() for p in last}
+        self.assertEqual(files["first"], files["second"])
+        self.assertTrue((folder / "first.state").exists())
+        self.assertTrue((folder / "final.state").exists())
+        self.assertEqual(json.loads((folder / "state.json").read_text())["steps"], 9)
+
     def test_manifest_is_copied_to_the_byte(self):
         text = json.dumps(ridge(), indent=3) + "\n\n"
         run = self.run_once(manifest=self.manifest(text))
