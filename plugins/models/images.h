@@ -158,22 +158,34 @@ static inline int32_t pyramid_declare(tier_variables *v, const struct pyramid *p
   return TIER_OK;
 }
 
+/* Bias, activation and pool after a convolution. The greatest of a pool stays so under a bias and
+ * an activation that never falls: there the pool comes first, and leaves less to do. */
+static inline tier_value pyramid_finish(tier_graph *g, const struct pyramid *p, tier_value y,
+                                        tier_value bias) {
+  int64_t pool[8];
+  tier_window(p->pool, p->pool, 0, pool);
+  if (p->pool == 1) {
+    return p->f(g, tier_add_bias(g, y, bias));
+  }
+  if (p->average) {
+    return tier_average_pool(g, p->f(g, tier_add_bias(g, y, bias)), pool);
+  }
+  if (p->f == tier_silu) { /* it falls below -1.28 */
+    return tier_max_pool(g, p->f(g, tier_add_bias(g, y, bias)), pool);
+  }
+  return p->f(g, tier_add_bias(g, tier_max_pool(g, y, pool), bias));
+}
+
 /* x (n, pixels) -> (n, features). */
 static inline tier_value pyramid_build(tier_build *b, const struct pyramid *p, tier_value x) {
   tier_graph *g = b->graph;
-  int64_t pool[8];
-  tier_window(p->pool, p->pool, 0, pool);
   for (int64_t i = 0; i < p->count; i++) {
     const struct image_layer *l = &p->layers[i];
     struct part_name n = pyramid_part(p->part, i);
     int64_t dims[4] = {tier_dim(g, x, 0), l->h, l->w, l->c};
     tier_value y =
         tier_convolution(g, tier_reshape(g, x, dims, 4), tier_variable(b, n.weight), l->window);
-    x = p->f(g, tier_add_bias(g, y, tier_variable(b, n.bias)));
-    if (p->pool > 1) {
-      x = p->average ? tier_average_pool(g, x, pool) : tier_max_pool(g, x, pool);
-    }
-    x = tier_flatten_rows(g, x);
+    x = tier_flatten_rows(g, pyramid_finish(g, p, y, tier_variable(b, n.bias)));
   }
   return x;
 }

@@ -86,6 +86,9 @@ static double relu(double x) {
 static double sigmoid(double x) {
   return 1 / (1 + exp(-x));
 }
+static double silu(double x) {
+  return x * sigmoid(x);
+}
 static double itself(double x) {
   return x;
 }
@@ -447,12 +450,15 @@ static double *drawn(int64_t n) {
   return x;
 }
 
-/* Images (6, 5, 2), a convolution to (4, 3, 3), pools to (2, 1, 3), layers 6-4-2; both pools. */
+/* Images (6, 5, 2), a convolution to (4, 3, 3), pools to (2, 1, 3), layers 6-4-2; both pools, and
+ * silu, which is not monotone. */
 static void cnn_is_that_of_plain_c(void **state) {
   (void)state;
   double *x = drawn(3 * 60);
   const struct window v = window_of(3, 6, 5, 2, 3, 3, 1, 0);
-  for (int average = 0; average < 2; average++) {
+  for (int kind = 0; kind < 3; kind++) { /* relu with either pool, silu with the greatest */
+    int average = kind == 1;
+    double (*f)(double) = kind == 2 ? silu : relu;
     struct trial t;
     double y[3 * 36];
     double pooled[3 * 6];
@@ -462,16 +468,17 @@ static void cnn_is_that_of_plain_c(void **state) {
     struct params *p = with_layers("cnn", (const double[]){4, 2}, 2);
     image_arguments(p, (const double[]){6, 5, 2}, 3, 3, 1, 0);
     set_text(p, "pooling", average ? "average" : "max");
+    set_text(p, "activation", kind == 2 ? "silu" : "relu");
     trial_open(&t, p);
     (void)bench_input(&t.b, 'i', "x", DIMS(3, 60), 2, x);
     assert_ok(bench_build(&t.b, "forward"));
-    image_layer(&t, "convolution1", &v, 0, relu, x, y);
+    image_layer(&t, "convolution1", &v, 0, f, x, y);
     for (int i = 0; i < 3 * 6; i++) { /* (n, 2, 1, 3) */
       const double *at = &y[(i / 6 * 12 + i / 3 % 2 * 2 * 3) * 3 + i % 3];
       double mean = (at[0] + at[3] + at[9] + at[12]) / 4;
       pooled[i] = average ? mean : fmax(fmax(at[0], at[3]), fmax(at[9], at[12]));
     }
-    layer(&t, "layer1", relu, pooled, 3, hidden);
+    layer(&t, "layer1", f, pooled, 3, hidden);
     layer(&t, "head", itself, hidden, 3, expected);
     assert_int_equal(bench_evaluate(&t.b, bench_output(&t.b, ""), got), 6);
     expect_all(got, expected, 6, 1e-13);
@@ -618,10 +625,6 @@ static void wgan_critic_gradient_is_that_of_plain_c(void **state) {
 }
 
 /* ---- denoiser -------------------------------------------------------------------------------- */
-
-static double silu(double x) {
-  return x * sigmoid(x);
-}
 
 /* The loss of DDPM (Ho, Jain, Abbeel 2020, equation 14): x_t = sqrt(a) x + sqrt(1 - a) e, the mean
  * of |e - e(x_t, t)|^2 over rows; at steps 3, 40 and 99 of a linear schedule. */
