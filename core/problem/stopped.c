@@ -2,7 +2,10 @@
  *
  * The gradient that the level follows then is not the gradient of any function: its derivative is
  * not symmetric, and the products of tier.problem/1, which take what is stopped as constant at
- * every order, are not products with it. So nothing can be solved for with them. */
+ * every order, are not products with it. So nothing can be solved for with them.
+ *
+ * A maximum that is held constant is no such case: softmax and its like (tier/nn.h) subtract one
+ * and are unchanged by a shift, so that their derivatives are exact all the same. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -38,6 +41,10 @@ static void mark_used(const struct suite *s, unsigned char *marks) {
   }
 }
 
+static int is_stopped(const struct graph *g, const struct value *v) {
+  return v->op == TIER_OP_STOP_GRADIENT && graph_value(g, v->inputs[0])->op != TIER_OP_MAX;
+}
+
 int suite_stops_own(const struct suite *s) {
   const struct graph *g = s->builder.g;
   unsigned char *dependent = memory_alloc(g->count, 1);
@@ -46,7 +53,7 @@ int suite_stops_own(const struct suite *s) {
   mark_dependent(s, dependent);
   mark_used(s, used);
   for (tier_value v = 1; v < g->count; v++) {
-    found |= graph_value(g, v)->op == TIER_OP_STOP_GRADIENT && used[v] && dependent[v];
+    found |= is_stopped(g, graph_value(g, v)) && used[v] && dependent[v];
   }
   free(dependent);
   free(used);
