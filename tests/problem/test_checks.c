@@ -167,6 +167,24 @@ static const struct {
      "\"sgd\": { \"lr\": 0.1 } } },\n"
      "   { \"name\": \"top\", \"minimize\": \"h\", \"over\": \"a\", \"steps\": 2, \"optimizer\": { "
      "\"sgd\": { \"lr\": 0.1 } },\n"
+     "     \"through\": { \"one\": \"cg\", \"two\": \"cg\" } }] }"},
+    {/* the same where it takes one step, from a start that reads what the top level is over */
+     8, 19, SEVERITY_ERROR,
+     "level \"one\" reads \"u\", which level \"two\" moves from a start that is not constant "
+     "without an edge to it: add \"one\" to the \"through\" of level \"two\"",
+     " \"variables\": { \"w\": { \"init\": [1, 1] }, \"u\": { \"init\": \"a\" }, \"a\": { "
+     "\"init\": [1, 1] } },\n"
+     " \"objectives\": { \"f\": [{ \"l2\": { \"minus\": [\"w\", \"a\"] } }, { \"l2\": { \"minus\": "
+     "[\"w\", \"u\"] } }], \"g\": { \"l2\": { \"minus\": [\"u\", \"w\"] } }, \"h\": [{ \"l2\": "
+     "\"u\" }, { \"l2\": \"w\" }] },\n"
+     " \"levels\": [\n"
+     "   { \"name\": \"one\", \"minimize\": \"f\", \"over\": \"w\", \"steps\": 2, "
+     "\"optimizer\": { \"sgd\": { \"lr\": 0.1 } } },\n"
+     "   { \"name\": \"two\", \"minimize\": \"g\", \"over\": \"u\", \"warm_start\": false, "
+     "\"optimizer\": { "
+     "\"sgd\": { \"lr\": 0.1 } } },\n"
+     "   { \"name\": \"top\", \"minimize\": \"h\", \"over\": \"a\", \"steps\": 2, \"optimizer\": { "
+     "\"sgd\": { \"lr\": 0.1 } },\n"
      "     \"through\": { \"one\": \"cg\", \"two\": \"cg\" } }] }"}};
 
 static void each_with_its_place(void **state) {
