@@ -37,6 +37,66 @@ def game():
         "compute": {"dtype": "f64"}}
 
 
+LR, GAMMA, EPS, CLIP, CRITIC_STEPS, STEPS = 0.003, 0.9, 1e-8, 0.01, 5, 7
+REAL = [[0.5, -1.25], [2.0, 0.75], [-0.25, -0.5]]
+DRAWN = [[1.0, 0.5], [-0.75, 2.0], [0.25, -1.5]]
+
+
+def wasserstein():
+    """WGAN's algorithm 1 with linear networks that start at 0, on all rows."""
+    return {
+        "tier": 1, "name": "wasserstein",
+        "data": {"real": {"csv": "real.csv"}, "noise": {"csv": "noise.csv"}},
+        "variables": {
+            "f": {"model": {"linear": {"layers": [2, 1], "init": "zeros"}},
+                  "within": {"box": {"min": -CLIP, "max": CLIP}}},
+            "g": {"linear": {"layers": [2, 2], "init": "zeros"}}},
+        "values": {"fake": {"g": "noise.x"}},
+        "objectives": {"gap": [{"f": "real.x"}, {"times": [-1, {"f": "fake"}]}],
+                       "fooling": {"times": [-1, {"f": "fake"}]}},
+        "levels": [
+            {"name": "critic", "maximize": "gap", "over": "f", "steps": CRITIC_STEPS,
+             "optimizer": {"rmsprop": {"lr": LR, "gamma": GAMMA, "eps": EPS}}},
+            {"name": "generator", "minimize": "fooling", "over": "g", "steps": STEPS,
+             "optimizer": {"rmsprop": {"lr": LR, "gamma": GAMMA, "eps": EPS}}}],
+        "outputs": {"critic": "f", "generator": "g"},
+        "compute": {"dtype": "f64"}}
+
+
+class Rmsprop:
+    """w <- w - lr g / sqrt(E + eps), E <- gamma E + (1 - gamma) g^2."""
+
+    def __init__(self, size):
+        self.mean = [0.0] * size
+
+    def step(self, w, gradient):
+        self.mean = [GAMMA * e + (1 - GAMMA) * d * d for e, d in zip(self.mean, gradient)]
+        return [x - LR * d / math.sqrt(e + EPS) for x, d, e in zip(w, gradient, self.mean)]
+
+
+def by_hand():
+    """The critic (w1, w2, b) and the generator (A row by row, c) after STEPS: fake = z A + c."""
+    critic, generator = [0.0] * 3, [0.0] * 6
+    moves_critic, moves_generator = Rmsprop(3), Rmsprop(6)
+    real = [sum(column) / len(REAL) for column in zip(*REAL)]
+    z = [sum(column) / len(DRAWN) for column in zip(*DRAWN)]
+    for _ in range(STEPS):
+        fake = [z[0] * generator[j] + z[1] * generator[2 + j] + generator[4 + j] for j in (0, 1)]
+        for _ in range(CRITIC_STEPS):
+            down = [fake[0] - real[0], fake[1] - real[1], 0.0]
+            critic = [min(max(w, -CLIP), CLIP) for w in moves_critic.step(critic, down)]
+        slope = [-z[i] * critic[j] for i in (0, 1) for j in (0, 1)] + [-critic[0], -critic[1]]
+        generator = moves_generator.step(generator, slope)
+    return critic, generator
+
+
+def npy(path):
+    """The numbers of a one-dimensional float64 file."""
+    content = path.read_bytes()
+    start = 10 + struct.unpack("<H", content[8:10])[0]
+    return list(struct.unpack(f"<{(len(content) - start) // 8}d", content[start:]))
+
+
 def matching():
     """A generator that lowers the MMD to samples of another number."""
     return {
@@ -96,6 +156,19 @@ class Generative(harness.Case):
     def series(self, folder, name):
         return [line["value"] for line in self.lines(folder / "metrics.jsonl")
                 if line["name"] == name]
+
+    def test_wgan_is_algorithm_1(self):
+        for name, rows in (("real.csv", REAL), ("noise.csv", DRAWN)):
+            lines = [",".join(map(repr, row)) for row in rows]
+            (self.folder / name).write_text("\n".join(lines) + "\n")
+        folder = self.run_of(wasserstein())
+        critic, generator = by_hand()
+        self.assertTrue(any(abs(w) == CLIP for w in critic))
+        for name, expected in (("critic", critic), ("generator", generator)):
+            found = npy(folder / "artifacts" / f"{name}.npy")
+            self.assertEqual(len(found), len(expected))
+            for value, number in zip(found, expected):
+                self.assertAlmostEqual(value, number, delta=1e-10)
 
     def test_critic_with_gradient_penalty(self):
         folder = self.run_of(game())
