@@ -527,6 +527,32 @@ static int32_t check_arguments(const struct estimators *c, const struct item *it
   return result;
 }
 
+/* A setting must give a manifest that can be bound. */
+static int32_t check_setting(const struct session *s, const struct setting *setting) {
+  struct texts sets = {0};
+  struct diagnostics d = {0};
+  struct manifest *m = NULL;
+  for (size_t i = 0; i < s->sets.count; i++) {
+    child_argument(&sets, s->sets.items[i]);
+  }
+  for (size_t i = 0; i < setting->sets.count; i++) {
+    child_argument(&sets, setting->sets.items[i]);
+  }
+  const struct manifest_sets all = {sets.items, sets.count};
+  int32_t status = manifest_bind(s->file, s->registry, 0, &all, &d, NULL, &m);
+  for (size_t i = 0; i < d.count && status != TIER_OK && error_text()[0] == '\0'; i++) {
+    const struct diagnostic *x = &d.items[i];
+    if (x->severity == SEVERITY_ERROR) {
+      (void)fail(status, "--vary %s: %s%s%s", setting->label, x->message,
+                 x->hint[0] != '\0' ? "; " : "", x->hint);
+    }
+  }
+  manifest_free(m);
+  diagnostics_free(&d);
+  free(sets.items);
+  return status;
+}
+
 /* Every id must be known and every item must be readable before any work is done. */
 static int32_t check_items(const struct estimators *c, const struct manifest_through *edge) {
   for (size_t i = 0; i < c->plan.item_count; i++) {
@@ -573,6 +599,9 @@ static int32_t prepare(struct estimators *c) {
   }
   TIER_TRY(plan_make(c->arena, o, own_application(m, edge), &c->plan));
   TIER_TRY(compare_check_files(o));
+  for (size_t i = 0; i < c->plan.setting_count; i++) {
+    TIER_TRY(check_setting(c->session, &c->plan.settings[i]));
+  }
   return check_items(c, edge);
 }
 

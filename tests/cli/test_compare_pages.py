@@ -95,7 +95,8 @@ class States(Case):
         self.assertEqual(again["bias"], es["bias"])
 
     def test_what_cannot_be_varied_is_told_before_any_work(self):
-        for wrong in ("neumann.terms=1", "cg.iteration=1", "cg.iterations=-1"):
+        for wrong in ("neumann.terms=1", "cg.iteration=1", "cg.iterations=-1",
+                      "levels.innr.steps=1,2", "levels.inner.steps=-1,2"):
             self.tier("compare", self.manifest(), "--estimators", "cg", "--vary", wrong, code=65)
             self.assertIn(wrong.split("=")[0].split(".")[1], self.messages)
         self.tier("compare", self.manifest(), "--vary", "cg.iterations=1", code=64)
