@@ -19,7 +19,10 @@ struct lane {
   char *data;
 };
 
+/* A kernel has one of each width that was asked for: were the widest one used for all, low bits
+ * would depend on what was asked for before, which a resumed run does not know. */
 struct block {
+  struct block *next; /* of another width */
   int64_t width;
   struct program *program;
   struct lane *vectors, *outputs;
@@ -30,7 +33,8 @@ struct block {
 };
 
 void block_free(struct block *b) {
-  if (b != NULL) {
+  while (b != NULL) {
+    struct block *next = b->next;
     program_free(b->program);
     large_free(b->memory);
     free(b->vectors);
@@ -39,7 +43,16 @@ void block_free(struct block *b) {
     free(b->fast);
     free(b->results);
     free(b);
+    b = next;
   }
+}
+
+static struct block *find_block(const struct kernel *k, int64_t width) {
+  struct block *b = k->block;
+  while (b != NULL && b->width != width) {
+    b = b->next;
+  }
+  return b;
 }
 
 /* ---- making -------------------------------------------------------------------------------- */
@@ -156,23 +169,40 @@ static int64_t width_for(const struct kernel *k, int64_t count) {
   return width;
 }
 
+/* Makes one of this width, or narrower: then k->widest says how wide. */
 static int32_t make_block(struct kernel *k, int64_t width) {
-  block_free(k->block);
-  k->block = block_new(k, width);
-  int32_t status = compile_fitting(k->block, k);
-  status = status == TIER_OK ? place_lanes(k->block, k) : status;
+  struct block *b = block_new(k, width);
+  int32_t status = compile_fitting(b, k);
+  status = status == TIER_OK ? place_lanes(b, k) : status;
   if (status == TIER_OK) {
-    k->widest = k->block->width < width ? k->block->width : k->widest;
-    return TIER_OK;
+    k->widest = b->width < width ? b->width : k->widest;
+    if (find_block(k, b->width) == NULL) {
+      b->next = k->block;
+      k->block = b;
+      return TIER_OK;
+    }
   }
-  block_free(k->block);
-  k->block = NULL;
+  block_free(b);
   if (status == TIER_E_UNSUPPORTED) { /* one by one, then */
     error_clear();
     k->widest = 1;
     status = TIER_OK;
   }
   return status;
+}
+
+/* The block for `count` vectors; NULL: they are run one by one. */
+static int32_t get_block(struct kernel *k, int64_t count, struct block **out) {
+  *out = NULL;
+  if (count < 2 || k->output_count == 0 || k->widest == 1) {
+    return TIER_OK;
+  }
+  *out = find_block(k, width_for(k, count));
+  if (*out == NULL) {
+    TIER_TRY(make_block(k, width_for(k, count)));
+    *out = k->widest != 1 ? find_block(k, width_for(k, count)) : NULL;
+  }
+  return TIER_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
@@ -185,8 +215,8 @@ static int32_t run_singly(struct kernel *k, struct problem *p, const struct poin
   return TIER_OK;
 }
 
-static int32_t bind_block(const struct kernel *k, struct problem *p, const struct point *at) {
-  struct block *b = k->block;
+static int32_t bind_block(const struct kernel *k, struct block *b, struct problem *p,
+                          const struct point *at) {
   for (uint32_t i = 0; i < k->fast_count; i++) {
     b->fast[i] = kernel_input(p, &k->fast[i], at);
   }
@@ -194,9 +224,8 @@ static int32_t bind_block(const struct kernel *k, struct problem *p, const struc
 }
 
 /* Packs `count` vectors, at most `width`, runs, and unpacks. */
-static int32_t run_one_block(const struct kernel *k, int64_t count, const void *const *vectors,
-                             void *const *outputs) {
-  const struct block *b = k->block;
+static int32_t run_one_block(const struct kernel *k, const struct block *b, int64_t count,
+                             const void *const *vectors, void *const *outputs) {
   for (uint32_t i = 0; i < k->vector_count; i++) {
     const struct lane *lane = &b->vectors[i];
     for (int64_t j = 0; j < b->width; j++) {
@@ -221,17 +250,14 @@ static int32_t run_one_block(const struct kernel *k, int64_t count, const void *
 
 int32_t kernel_run_block(struct kernel *k, struct problem *p, const struct point *at, int64_t count,
                          const void *const *vectors, void *const *outputs) {
-  int64_t width = width_for(k, count);
-  if (count > 1 && k->output_count > 0 && k->widest != 1 &&
-      (k->block == NULL || k->block->width < width)) {
-    TIER_TRY(make_block(k, width));
-  }
+  struct block *b = NULL;
   int64_t done = 0;
-  while (k->block != NULL && count - done > k->block->width / 8) {
-    const struct block *b = k->block;
+  TIER_TRY(get_block(k, count, &b));
+  while (b != NULL && count - done > b->width / 8) {
     int64_t part = count - done < b->width ? count - done : b->width;
-    TIER_TRY(bind_block(k, p, at));
-    TIER_TRY(run_one_block(k, part, vectors + done * k->vector_count, outputs + done * k->asked));
+    TIER_TRY(bind_block(k, b, p, at));
+    TIER_TRY(
+        run_one_block(k, b, part, vectors + done * k->vector_count, outputs + done * k->asked));
     done += part;
   }
   return run_singly(k, p, at, count - done, vectors + done * k->vector_count,

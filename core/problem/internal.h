@@ -207,7 +207,7 @@ struct kernel {
   const char *what;
   struct builder *builder;
   tier_value *vectors, *outputs; /* vector_count and output_count values of its graph */
-  struct block *block;           /* for several vectors at once; NULL until it is needed */
+  struct block *block;           /* for several vectors at once, one of each width; or NULL */
   int64_t widest;                /* that a block may be; 0: not known yet */
 };
 
