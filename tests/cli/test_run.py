@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from harness import EXPERIMENTS, Case, ridge
+from harness import EXPERIMENTS, ROOT, Case, ridge
 
 
 class Run(Case):
@@ -53,6 +53,33 @@ class Run(Case):
         self.assertTrue((folder / "first.state").exists())
         self.assertTrue((folder / "final.state").exists())
         self.assertEqual(json.loads((folder / "state.json").read_text())["steps"], 9)
+
+    def test_worked_phases_on_digits(self):
+        """Manifest 07, small: three phases, two entries of a model, a value of two outputs."""
+        m = json.loads((ROOT / "tests/manifest/worked/07-vae-auto-evaluator.json").read_text())
+        m["data"] = {"pool": {"digits": {"rows": 40}}, "train": ["pool", {"take": 30}],
+                     "test": ["pool", {"skip": 30}]}
+        m["variables"] = {"vae": {"vae": [784, 8, 2]}, "evaluator": {"mlp": [784, 6, 4]}}
+        for phase in m["phases"]:
+            level = phase["levels"][0]
+            del level["epochs"]
+            level.update(steps=2, batch=10)
+        m["outputs"]["reconstructions"]["value"]["image-grid"].update(rows=2, columns=3)
+        m["outputs"]["vae"] = "vae"
+        m.update(seeds=[0], name="small")
+        run = self.run_once(manifest=self.manifest(m))
+        self.assertEqual(run["status"], "finished")
+        self.assertLessEqual({"negative_elbo", "prefers_originals"}, set(run["metrics"]))
+        artifacts = self.directory(run) / "artifacts"
+
+        def vae(phase):
+            files = sorted((artifacts / phase).glob("vae*"))
+            return [(f.name, f.read_bytes()) for f in files]
+
+        self.assertTrue(vae("pretrain"))
+        self.assertEqual(vae("pretrain"), vae("dependent"))  # frozen while the evaluator learns
+        self.assertNotEqual(vae("dependent"), vae("joint"))
+        self.assertTrue((artifacts / "joint" / "reconstructions.png").exists())
 
     def test_manifest_is_copied_to_the_byte(self):
         text = json.dumps(ridge(), indent=3) + "\n\n"
