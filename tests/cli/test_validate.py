@@ -17,7 +17,7 @@ class Validate(Case):
 
     def test_experiments(self):
         for path in sorted(EXPERIMENTS.glob("*/*.json")):
-            if path.name != "mnist.json":
+            if not path.name.endswith("mnist.json"):  # the images may not be here
                 self.assertIn("ok", self.tier("validate", path), path)
 
     def test_all_errors_at_once_with_places(self):
