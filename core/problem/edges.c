@@ -207,6 +207,22 @@ static void find_kept(struct problem *p, tier_edge *e, int variable, int read) {
                         (takes_several(p, e->lower->index) || e->lower->edge_count > 0));
 }
 
+/* A start that reads what a level below moves reads it before that level is solved, where it is of
+ * the step before; records know only what stood after. */
+static int32_t check_start(const struct problem *p, const tier_edge *e, int variable) {
+  int owner = p->variables[variable].owner;
+  if (owner < 0 || owner == e->lower->index || !level_is_within(p, owner, e->lower->index) ||
+      !follows_start(e) || !start_reads(p, e->lower, variable)) {
+    return TIER_OK;
+  }
+  return fail(TIER_E_UNSUPPORTED,
+              "the start of level \"%s\" reads \"%s\", which level \"%s\" below it moves: "
+              "following such a start is not supported yet; use an implicit estimator, or another "
+              "\"init\"",
+              e->lower->declared->name, p->m->variables[variable].name,
+              p->levels[owner].declared->name);
+}
+
 /* What the lower level reads of the upper level's variables, and of other levels in `through`.
  * Those that its own gradient goes through are no inputs: they are part of it. */
 static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *suite) {
@@ -216,6 +232,7 @@ static int32_t find_inputs(struct problem *p, tier_edge *e, const struct suite *
     find_kept(p, e, (int)i, read);
     if (read) {
       TIER_TRY(check_constants(p, e, (int)i));
+      TIER_TRY(check_start(p, e, (int)i));
     }
     if (owner >= 0 && owner != e->lower->index && !goes_through(p, e->lower->index, owner) &&
         wanted_from(p, e->upper->index, owner) && (read || reads_below(e, (int)i))) {

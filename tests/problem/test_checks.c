@@ -185,7 +185,25 @@ static const struct {
      "\"sgd\": { \"lr\": 0.1 } } },\n"
      "   { \"name\": \"top\", \"minimize\": \"h\", \"over\": \"a\", \"steps\": 2, \"optimizer\": { "
      "\"sgd\": { \"lr\": 0.1 } },\n"
-     "     \"through\": { \"one\": \"cg\", \"two\": \"cg\" } }] }"}};
+     "     \"through\": { \"one\": \"cg\", \"two\": \"cg\" } }] }"},
+    {/* a start that reads what a level below moves */
+     8, 36, SEVERITY_UNSUPPORTED,
+     "the start of level \"two\" reads \"w\", which level \"one\" below it moves: following such a "
+     "start is not supported yet",
+     " \"variables\": { \"w\": { \"init\": [1, 1] }, \"u\": { \"init\": \"w\" }, \"a\": { "
+     "\"init\": "
+     "[1, 1] } },\n"
+     " \"objectives\": { \"f\": { \"l2\": { \"minus\": [\"w\", \"a\"] } }, \"g\": { \"l2\": { "
+     "\"minus\": [\"u\", \"a\"] } }, \"h\": [{ \"l2\": \"u\" }, { \"l2\": \"w\" }] },\n"
+     " \"levels\": [\n"
+     "   { \"name\": \"one\", \"minimize\": \"f\", \"over\": \"w\", \"optimizer\": { \"sgd\": { "
+     "\"lr\": "
+     "0.1 } } },\n"
+     "   { \"name\": \"two\", \"minimize\": \"g\", \"over\": \"u\", \"warm_start\": false, "
+     "\"optimizer\": { \"sgd\": { \"lr\": 0.1 } } },\n"
+     "   { \"name\": \"top\", \"minimize\": \"h\", \"over\": \"a\", \"steps\": 2, \"optimizer\": { "
+     "\"sgd\": { \"lr\": 0.1 } },\n"
+     "     \"through\": { \"one\": \"unroll\", \"two\": \"unroll\" } }] }"}};
 
 static void each_with_its_place(void **state) {
   (void)state;
