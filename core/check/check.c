@@ -16,7 +16,13 @@ static const struct {
   const struct check_group *group;
 } groups[] = {{"linear-solver", &check_linear_solvers},
               {"linear-solver", &check_estimators},
-              {"estimator", &check_estimators}};
+              {"estimator", &check_estimators},
+              {"model", &check_functions},
+              {"loss", &check_functions},
+              {"map", &check_functions},
+              {"evaluator", &check_functions},
+              {"set", &check_functions},
+              {"optimizer", &check_optimizers}};
 
 const struct check_test *check_test_of(const struct component *c, size_t index) {
   for (size_t i = 0; i < CHECK_COUNT(groups); i++) {
@@ -48,6 +54,8 @@ int32_t check_run(struct check *c, const char *test) {
 }
 
 /* The reason of the first verdict takes the place of remarks. */
+static void say(struct check *c, enum verdict verdict, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 static void say(struct check *c, enum verdict verdict, const char *format, va_list arguments) {
   char *text = NULL;
   if (c->verdict != CHECK_PASSED || vasprintf(&text, format, arguments) < 0) {

@@ -5,6 +5,9 @@
  *   matrix.c      small dense matrices in f64: the references
  *   instances.c   components with their state, arguments by slot
  *   linear.c      linear solvers on explicit systems
+ *   built.c       a function as a graph, with its derivatives
+ *   functions.c   models, losses, maps: identities
+ *   optimizers.c  steps as graphs, and loops
  *   nested.c      nested problems as manifests, with their exact hypergradients
  *   estimators.c  estimators, and linear solvers as estimators, on them
  *

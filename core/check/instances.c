@@ -24,18 +24,8 @@ const tier_slot *check_slot(const struct component *c, const char *name) {
   return NULL;
 }
 
-static int is_expression(int32_t type) {
-  return type == TIER_SLOT_EXPRESSION || type == TIER_SLOT_EXPRESSIONS;
-}
-
 struct params *check_params(const struct component *c) {
-  struct params *p = params_new(c, random_stream(c->c.id, 0));
-  for (uint32_t i = 0; i < c->c.slot_count; i++) {
-    if (is_expression(c->c.slots[i].type)) {
-      params_set_given(p, c->c.slots[i].name);
-    }
-  }
-  return p;
+  return params_new(c, random_stream(c->c.id, 0));
 }
 
 void check_number(const struct component *c, struct params *p, const char *slot, double value) {

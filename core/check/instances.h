@@ -9,7 +9,6 @@
 void check_host(void);
 /* The slot of that name, or NULL. */
 const tier_slot *check_slot(const struct component *c, const char *name);
-/* New params in which expression slots count as given. */
 struct params *check_params(const struct component *c);
 /* Sets a number where there is such a slot. */
 void check_number(const struct component *c, struct params *p, const char *slot, double value);

@@ -11,6 +11,8 @@ struct check_group {
 
 extern const struct check_group check_linear_solvers;
 extern const struct check_group check_estimators;
+extern const struct check_group check_functions;
+extern const struct check_group check_optimizers;
 
 #define CHECK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
