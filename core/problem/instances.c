@@ -138,7 +138,8 @@ static int32_t set_argument(struct problem *p, struct params *params, const stru
 uint64_t instances_stream(const struct problem *p, const struct application *a) {
   uint64_t stream = random_stream(a->stream != NULL ? a->stream : a->place.path, p->seed);
   if (p->repetition > 0 && a->component->position == POSITION_ESTIMATOR) {
-    stream = random_derive(stream, arena_format(p->arena, "%llu", (unsigned long long)p->repetition));
+    stream =
+        random_derive(stream, arena_format(p->arena, "%llu", (unsigned long long)p->repetition));
   }
   return stream;
 }
