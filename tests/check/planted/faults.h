@@ -10,11 +10,10 @@
 #define NAN_TO_ZERO 5               /* cg: what is not finite becomes 0 */
 #define CRASH 6
 #define HANG 7
-#define ONE_TERM_TOO_MANY 8  /* neumann */
-#define WRONG_SIGN 9         /* estimator: of the cross product */
-#define UNCOUNTED 10         /* estimator: declares one call less than it makes */
-#define ROWS_MIXED 11        /* loss: a row's number reads the other rows */
-#define NAN_AT_REST 12       /* optimizer: g / |g| */
-#define NOT_DETERMINISTIC 13 /* dataset: another value in each reading */
+#define ONE_TERM_TOO_MANY 8 /* neumann */
+#define WRONG_SIGN 9        /* estimator: of the cross product */
+#define UNCOUNTED 10        /* estimator: declares one call less than it makes */
+#define ROWS_MIXED 11       /* loss: a row's number reads the other rows */
+#define NAN_AT_REST 12      /* optimizer: g / |g| */
 
 #endif
