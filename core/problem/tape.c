@@ -98,7 +98,6 @@ static int32_t count_frames(struct tape *a, int64_t steps, int64_t *frames) {
       return TIER_OK;
     case TIER_TAPE_CHECKPOINTS:
       TIER_TRY(count_slots(a->stepper, &a->plan, steps, &a->slot_limit));
-      a->slots = memory_resize(a->slots, (size_t)a->slot_limit, sizeof *a->slots);
       *frames = a->slot_limit + 2;
       return TIER_OK;
     case TIER_TAPE_REVERSIBLE:
@@ -130,6 +129,9 @@ int32_t tape_begin(tier_record *r, struct stepper *s, int64_t steps) {
     a->frames = 0;
     TIER_TRY(rows_alloc(frames, frame_bytes(s), 1, "the tape of steps", &a->arena));
     a->frames = frames;
+  }
+  if (a->plan.schedule == TIER_TAPE_CHECKPOINTS) { /* small beside the frames: these have room */
+    a->slots = memory_resize(a->slots, (size_t)a->slot_limit, sizeof *a->slots);
   }
   return TIER_OK;
 }

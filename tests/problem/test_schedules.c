@@ -308,6 +308,23 @@ static void last_steps_of_a_run_that_stops(void **state) {
   }
 }
 
+/* Said, not died of. */
+static void more_checkpoints_than_memory_holds(void **state) {
+  (void)state;
+  struct harness h;
+  harness_open(
+      &h,
+      "{ \"tier\": 1, \"data\": {}, \"variables\": { \"w\": { \"shape\": [5000], \"init\": 1 }, "
+      "\"a\": 0 }, \"objectives\": { \"f\": { \"l2\": { \"minus\": [\"w\", \"a\"] } }, \"g\": { "
+      "\"l2\": \"w\" } }, \"levels\": [{ \"name\": \"in\", \"minimize\": \"f\", \"over\": \"w\", "
+      "\"steps\": 1000000000000000, \"optimizer\": { \"sgd\": { \"lr\": 0.1 } } }, { \"name\": "
+      "\"out\", \"minimize\": \"g\", \"over\": \"a\", \"steps\": 1, \"optimizer\": { \"sgd\": { "
+      "\"lr\": 0.1 } }, \"through\": { \"in\": { \"unroll\": { \"checkpoint\": "
+      "1000000000000000 } } } }] }");
+  assert_fails(problem_step(h.problem), TIER_E_MEMORY, "the tape of steps");
+  harness_close(&h);
+}
+
 /* ---- forward ---- */
 
 static void forward_is_reverse(void **state) {
@@ -367,6 +384,7 @@ int main(void) {
       cmocka_unit_test(exact_momentum_is_momentum),
       cmocka_unit_test(what_cannot_run_backwards),
       cmocka_unit_test(last_steps_of_a_run_that_stops),
+      cmocka_unit_test(more_checkpoints_than_memory_holds),
       cmocka_unit_test(forward_is_reverse),
       cmocka_unit_test(forward_with_a_step_of_its_own),
       cmocka_unit_test(forward_refuses_many_inputs),
