@@ -239,9 +239,23 @@ int32_t level_distribute(struct level *l, const tier_edge *e, const tier_record 
   return TIER_OK;
 }
 
+static int32_t check_cotangent(const struct level *l, const tier_edge *e,
+                               const tier_vector *cotangent) {
+  if (vector_interface.finite(cotangent)) {
+    return TIER_OK;
+  }
+  (void)fail(TIER_E_NONFINITE,
+             "the gradient of level \"%s\" by \"%s\" of level \"%s\", which is to be pulled back, "
+             "is not finite at top-level step %lld; nothing was updated",
+             l->declared->name, span_first_bad(l->p, &e->lower->over, cotangent),
+             e->lower->declared->name, (long long)l->p->done);
+  return fail_at(&e->declared->place, TIER_E_NONFINITE);
+}
+
 static int32_t pull_record(struct level *l, tier_edge *e, tier_record *r,
                            const struct beyond *beyond) {
   tier_vector cotangent = cotangent_of(l, e, r);
+  TIER_TRY(check_cotangent(l, e, &cotangent));
   vector_interface.fill(e->pulled, 0);
   r->adjoints = e->captures ? 0 : r->adjoints;
   profile_begin(l->p->options.profile, "pullback", e->lower->declared->name);

@@ -145,12 +145,16 @@ static int32_t solve_from(const struct cg *cg, const tier_linear_system *system,
                           const tier_vector *previous, const tier_vector *b, tier_vector *x,
                           tier_linear_report *report) {
   struct work w;
+  double b_norm = cg->v->norm(b);
+  if (!isfinite(b_norm)) {
+    return tier_failf(cg->host, TIER_E_NONFINITE, "the right-hand side for cg is not finite");
+  }
   int32_t status = work_open(&w, cg, system);
   if (status == TIER_OK) {
     status = start(&w, previous, b, x);
   }
   if (status == TIER_OK) {
-    status = iterate(&w, cg->v->norm(b), x, report);
+    status = iterate(&w, b_norm, x, report);
   }
   work_close(&w);
   return status;

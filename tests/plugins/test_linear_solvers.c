@@ -438,6 +438,25 @@ static void a_product_that_is_not_finite_is_an_error(void **state) {
   }
 }
 
+/* Comparisons with NaN are false: an iteration that never begins leaves zeros. */
+static void a_right_hand_side_that_is_not_finite_is_an_error(void **state) {
+  (void)state;
+  const double identity[4] = {1.0, 0.0, 0.0, 1.0};
+  const double bad[2] = {NAN, INFINITY};
+  for (int k = 0; k < 2; k++) {
+    struct instance *i = make_plain(POSITION_ESTIMATOR, "cg", 2);
+    struct matrix m;
+    tier_linear_report report;
+    tier_vector *rhs = vector_of((const double[2]){1.0, bad[k]}, 2);
+    tier_vector *x = vector_new(2);
+    matrix_init(&m, 2, identity, GOOD);
+    assert_fails(matrix_solve(i, &m, rhs, x, &report), TIER_E_NONFINITE, "right-hand side");
+    vector_free(rhs);
+    vector_free(x);
+    free_instance(i);
+  }
+}
+
 static int open_with_dense(void **state) {
   host_offer("tier.dense/1", &dense_interface);
   return open_plugins(state);
@@ -465,6 +484,7 @@ int main(void) {
       cmocka_unit_test(dense_refuses_what_is_too_large),
       cmocka_unit_test(zero_gives_zero_without_a_product),
       cmocka_unit_test(a_product_that_is_not_finite_is_an_error),
+      cmocka_unit_test(a_right_hand_side_that_is_not_finite_is_an_error),
   };
   return cmocka_run_group_tests(tests, open_with_dense, close_plugins);
 }

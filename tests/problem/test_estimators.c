@@ -704,8 +704,32 @@ static void first_order(void **state) {
   harness_close(&h);
 }
 
+/* The top objective is exp(-exp(800 w)) = 0 at w = 1, and its gradient 0 times infinity. */
+static void a_cotangent_that_is_not_finite(void **state) {
+  (void)state;
+  static const char *const estimators[] = {"\"cg\"",     "\"dense\"",   "\"minres\"",
+                                           "\"unroll\"", "\"forward\"", "\"one-step\""};
+  for (size_t i = 0; i < sizeof estimators / sizeof estimators[0]; i++) {
+    struct harness h;
+    harness_open(
+        &h,
+        "{ \"tier\": 1, \"compute\": { \"dtype\": \"f64\" }, \"data\": {}, \"variables\": { "
+        "\"w\": 1, \"a\": 1 }, \"objectives\": { \"f\": { \"l2\": { \"minus\": [\"w\", \"a\"] } }, "
+        "\"g\": { \"exp\": { \"minus\": [0, { \"exp\": { \"times\": [800, \"w\"] } }] } } }, "
+        "\"levels\": [{ \"name\": \"in\", \"minimize\": \"f\", \"over\": \"w\", \"optimizer\": { "
+        "\"sgd\": { \"lr\": 0.1 } } }, { \"name\": \"out\", \"minimize\": \"g\", \"over\": \"a\", "
+        "\"steps\": 1, \"optimizer\": { \"sgd\": { \"lr\": 0.1 } }, \"through\": { \"in\": %s } }] "
+        "}",
+        estimators[i]);
+    assert_fails(problem_step(h.problem), TIER_E_NONFINITE,
+                 "the gradient of level \"out\" by \"w\" of level \"in\"");
+    harness_close(&h);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_cotangent_that_is_not_finite),
       cmocka_unit_test(unrolled_optimizers),
       cmocka_unit_test(implicit_with_two_and_two),
       cmocka_unit_test(learning_rate_of_the_estimators_step),
