@@ -24,8 +24,7 @@ static const uint32_t slot_flags = TIER_SLOT_REQUIRED | TIER_SLOT_DIFFERENTIABLE
 static const uint32_t component_flags = TIER_ELEMENTWISE | TIER_PAIRS_ROWS | TIER_COMPARES |
                                         TIER_RANDOM | TIER_COLLECTION | TIER_IMPLICIT |
                                         TIER_NEEDS_STEP | TIER_NO_GRADIENT | TIER_FIXED_POINT |
-                                        TIER_SYMMETRIC | TIER_SINGLE_LOOP |
-                                        TIER_NO_PRECONDITIONER;
+                                        TIER_SYMMETRIC | TIER_SINGLE_LOOP | TIER_NO_PRECONDITIONER;
 
 /* ---- words and lines ----------------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@
  * get all inputs broadcast to one shape of any rank, and yield that shape. A whole model given as
  * an expression ({"l2": "net"}) arrives as (1, N), all its variables flat in order of declaration.
  *
- * A set (kind "set") is built with entry "project": its input "x", which stands in no slot table, is
- * the point, with rows as the others; the output, of x's shape, is the nearest point of the set.
+ * A set (kind "set") is built with entry "project": its input "x", which stands in no slot table,
+ * is the point, with rows as the others; the output, of x's shape, is the nearest point of the set.
  */
 #ifndef TIER_FUNCTION_H
 #define TIER_FUNCTION_H

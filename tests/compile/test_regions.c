@@ -341,8 +341,8 @@ static void large_ones_have_regions_and_small_ones_none(void **state) {
   }
 }
 
-/* In a program without slow inputs and without rows in its outputs, no row is kept but the ones that
- * the labels' scatter_add adds up: memory grows with their number by one f32 a row. */
+/* In a program without slow inputs and without rows in its outputs, no row is kept but the ones
+ * that the labels' scatter_add adds up: memory grows with their number by one f32 a row. */
 #define FEW 80000
 #define MANY 320000
 static void memory_is_of_blocks(void **state) {

@@ -64,7 +64,8 @@ static void unrolling_goes_through_the_projection(void **state) {
   harness_open(&h,
                "{ \"tier\": 1, \"compute\": {\"dtype\": \"f64\"}, \"data\": {\"d\": "
                "{\"linear-problem\": {\"features\": 3, \"rows\": 20}}}, \"variables\": {\"w\": "
-               "{\"model\": {\"linear\": {\"layers\": [3, 1], \"init\": \"zeros\"}}, \"within\": [{\"ball\": 0.6}, {\"box\": "
+               "{\"model\": {\"linear\": {\"layers\": [3, 1], \"init\": \"zeros\"}}, \"within\": "
+               "[{\"ball\": 0.6}, {\"box\": "
                "{\"max\": 0.5}}]}, \"log_lr\": -1},"
                "  \"objectives\": {\"o\": {\"mse\": {\"of\": {\"w\": \"d.x\"}, \"target\": "
                "\"d.y\"}}}, \"levels\": [{\"name\": \"inner\", \"minimize\": \"o\", \"over\": "
